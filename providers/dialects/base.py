@@ -1,0 +1,119 @@
+"""The sans-I/O contract of every wire format: pure functions from a prompt to bytes, and from bytes to events.
+
+A dialect does not open sockets, read clocks, or know who called: the gevent load process, the asyncio router and the
+tests share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from providers.sample import ErrorKind
+from providers.spec import Provider
+
+Category = Literal["answer", "reasoning", "tool"]
+FinishReason = Literal["stop", "length", "content_filter", "tool", "error", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What every provider is asked. ``prompt_id`` names the text, without the nonce that keeps caches cold."""
+
+    prompt_id: str
+    messages: tuple[tuple[str, str], ...]  # (role, content)
+    target_input_tokens: int | None = None
+    target_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """``headers`` lack host, length and authentication: the transport and ``auth`` add them."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """Non-empty text that reached the user; ``tokens`` only where the provider counts per chunk."""
+
+    category: Category
+    text: str
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Totals as billed: input includes cached, output includes reasoning. None is unknown; the last one wins."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Who answered, by its own word."""
+
+    model: str = ""
+    region: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure the provider itself reported, in place of an answer or inside one."""
+
+    kind: ErrorKind
+    message: str
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The terminal marker: what ends a stream that is whole."""
+
+
+Event = Fragment | Usage | Finish | Served | Failure | End
+
+
+class Framer(Protocol):
+    """Cuts a byte stream into frames; ``feed`` returns those the new bytes completed."""
+
+    def feed(self, data: bytes) -> list[bytes]: ...
+
+    def close(self) -> list[bytes]:
+        """What a stream without a final line end still held."""
+        ...
+
+
+class Dialect(Protocol):
+    """One wire format."""
+
+    name: str
+
+    def build(self, prompt: Prompt, provider: Provider) -> HttpRequest: ...
+
+    def framer(self, *, stream: bool) -> Framer: ...
+
+    def events(self, frame: bytes) -> Sequence[Event]:
+        """The events of one frame; unknown ones are ignored. ValueError when the frame is malformed."""
+        ...
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
+        """What an HTTP error answer means. Header names come in lower case."""
+        ...
+
+    def served(self, headers: Mapping[str, str]) -> Served: ...

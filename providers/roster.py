@@ -1,0 +1,229 @@
+"""A Roster is a providers file, read: its providers, its warnings and its hash.
+
+All validation happens here, before any request; the first problem becomes one line that says where and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from providers.dialects import DIALECTS
+from providers.document import Document, KeyPath, UnsetVariableError, expand, read_document
+from providers.errors import ConfigError
+from providers.price import TYPO_PER_1K_USD
+from providers.secret import MASK, Scrubber, Secret, is_sensitive_header
+from providers.spec import Provider
+
+FILE_VERSION = 1
+_FILE_KEYS = ("version", "defaults", "providers")
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """``providers`` are the enabled ones, in file order; ``declared`` maps each name to its entry, secrets masked."""
+
+    path: Path
+    providers: tuple[Provider, ...]
+    declared: dict[str, dict[str, Any]]
+    warnings: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the enabled entries as declared: no secret, no comment and no layout enters it."""
+        canonical = json.dumps([self.declared[p.name] for p in self.providers], sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        return tuple(secret for provider in self.providers for secret in _secrets(provider))
+
+    def scrubber(self) -> Scrubber:
+        return Scrubber(self.secrets)
+
+
+def load_roster(path: Path) -> Roster:
+    """The roster of a providers file; ConfigError names file, line, provider, key, value, expectation and remedy."""
+    document = read_document(path)
+    entries = _entries(document)
+    defaults = document.data.get("defaults") or {}
+    if not isinstance(defaults, Mapping):
+        raise document.error(("defaults",), f"key 'defaults': got {defaults!r}; expected a mapping of provider keys")
+    providers: list[Provider] = []
+    declared: dict[str, dict[str, Any]] = {}
+    warnings: list[str] = []
+    for index, entry in enumerate(entries):
+        merged = _merge(defaults, entry)
+        provider = _provider(document, index, merged)
+        if provider.name in declared:
+            raise document.error(
+                ("providers", index, "name"),
+                f"provider '{provider.name}': key 'name': stands twice; expected a unique name, rename one of them",
+            )
+        declared[provider.name] = _public(provider, merged)
+        if provider.enabled:
+            providers.append(provider)
+            warnings += [f"{path}:{document.line(('providers', index))}: {w}" for w in _warnings(provider)]
+    if not providers:
+        raise document.error(("providers",), "key 'providers': no provider is enabled; enable one")
+    return Roster(path, tuple(providers), declared, tuple(warnings))
+
+
+def _entries(document: Document) -> list[dict[str, Any]]:
+    data = document.data
+    if not isinstance(data, dict):
+        raise document.error((), "expected a mapping with the key 'providers'; see 'python -m providers new mock'")
+    for key in data:
+        if key not in _FILE_KEYS:
+            raise document.error((str(key),), f"key '{key}': unknown; expected one of {', '.join(_FILE_KEYS)}")
+    if (version := data.get("version", FILE_VERSION)) != FILE_VERSION:
+        raise document.error(("version",), f"key 'version': got {version!r}; expected {FILE_VERSION}")
+    entries = data.get("providers")
+    if not isinstance(entries, list) or not entries:
+        raise document.error(("providers",), "key 'providers': expected a list of at least one provider; add one")
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise document.error(("providers", index), f"provider {index + 1}: got {entry!r}; expected a mapping")
+    return entries
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` on top of ``base``, mappings merged key by key."""
+    merged = dict(base)
+    for key, value in over.items():
+        inherited = merged.get(key)
+        both = isinstance(inherited, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merge(inherited, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _provider(document: Document, index: int, merged: dict[str, Any]) -> Provider:
+    name = merged.get("name", index + 1)
+    where: KeyPath = ("providers", index)
+    try:
+        provider = Provider.model_validate(expand(merged, lenient=merged.get("enabled") is False))
+    except UnsetVariableError as error:
+        key = _dotted(error.path)
+        kind = "secret file" if error.reason.startswith("cannot") else "variable"
+        remedy = f"export {error.reference}=..." if kind == "variable" else "mount it, or name another file"
+        raise document.error(
+            _in_file(document, where, error.path),
+            f"provider '{name}': key '{key}': {kind} {error.reference} {error.reason}; {remedy} or set enabled: false",
+        ) from None
+    except ValidationError as error:
+        raise _explain(document, index, name, merged, error) from None
+    if provider.dialect_name not in DIALECTS:
+        raise document.error(
+            _in_file(document, where, ("dialect",)),
+            f"provider '{name}': key 'dialect': got {provider.dialect!r}; expected one of {', '.join(sorted(DIALECTS))}"
+            f"{_nearest(str(provider.dialect), DIALECTS)}",
+        )
+    return provider
+
+
+def _in_file(document: Document, where: KeyPath, path: KeyPath) -> KeyPath:
+    """Where a key of an entry stands: in the entry itself, else in ``defaults``."""
+    if (*where, *path) not in document.lines and ("defaults", *path) in document.lines:
+        return ("defaults", *path)
+    return (*where, *path)
+
+
+def _explain(
+    document: Document, index: int, name: object, merged: dict[str, Any], error: ValidationError
+) -> ConfigError:
+    """The first problem as one line, with the count of the rest."""
+    problems = error.errors(include_url=False, include_context=False)
+    first = problems[0]
+    path: KeyPath = tuple(first["loc"])
+    owner, field = _field(path)
+    got = "" if path == () else f": got {_shown(merged, path)}"
+    if first["type"] == "extra_forbidden":
+        text = f"key '{_dotted(path)}': unknown; expected one of {', '.join(owner.model_fields)}"
+        text += _nearest(str(path[-1]), owner.model_fields) or "; remove it"
+    elif first["type"] == "missing":
+        text = f"key '{_dotted(path)}': missing; expected {field}; add it"
+    elif first["type"] == "value_error":
+        key = f"key '{_dotted(path)}'{got}: " if path else ""
+        reason = first["msg"].removeprefix("Value error, ")
+        text = f"{key}{reason}" + (f"; expected {field}, correct it" if field else "")
+    else:
+        text = f"key '{_dotted(path)}'{got}; expected {field or first['msg']}; correct it"
+    more = f" ({len(problems) - 1} more after this one)" if len(problems) > 1 else ""
+    return document.error(_in_file(document, ("providers", index), path), f"provider '{name}': {text}{more}")
+
+
+def _field(path: KeyPath) -> tuple[type[BaseModel], str]:
+    """The model that holds the last key of a path, and what that key expects."""
+    model: type[BaseModel] = Provider
+    expected = ""
+    for key in path:
+        info = model.model_fields.get(str(key))
+        if info is None:
+            break
+        expected = info.description or ""
+        inner = info.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    return model, expected
+
+
+def _shown(tree: Any, path: KeyPath) -> str:
+    """The value at a path as declared; what may be a secret is not repeated."""
+    for key in path:
+        if isinstance(tree, Mapping) and key in tree:
+            tree = tree[key]
+        else:
+            return "that"
+    secret = any(str(key) in ("auth", "auth_header", "token") for key in path)
+    return "***" if secret else repr(tree)
+
+
+def _nearest(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _dotted(path: KeyPath) -> str:
+    return ".".join(str(part) for part in path) or "entry"
+
+
+def _secrets(provider: Provider) -> tuple[Secret, ...]:
+    extra = provider.request.extra_headers
+    return (*provider.secrets, *(Secret.of(value) for name, value in extra.items() if is_sensitive_header(name)))
+
+
+def _public(provider: Provider, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry with every default filled in, and with ``${...}`` or ``***`` where a value came from outside."""
+    public: dict[str, Any] = _as_declared(provider.model_dump(mode="json"), declared)
+    headers = public["request"]["extra_headers"]
+    public["request"]["extra_headers"] = {
+        name: MASK if is_sensitive_header(name) and "${" not in value else value for name, value in headers.items()
+    }
+    return public
+
+
+def _as_declared(value: Any, declared: Any) -> Any:
+    if isinstance(value, dict) and isinstance(declared, Mapping):
+        return {key: _as_declared(inner, declared.get(key)) for key, inner in value.items()}
+    return declared if isinstance(declared, str) and "${" in declared else value
+
+
+def _warnings(provider: Provider) -> list[str]:
+    name = provider.name
+    found = []
+    if any(secret.literal for secret in _secrets(provider)):
+        found.append(f"provider '{name}': a literal secret stands in the file; write ${{VARIABLE}} and export it")
+    blended = provider.price_per_1k_tokens
+    if blended is not None and blended > TYPO_PER_1K_USD:
+        found.append(
+            f"provider '{name}': key 'price_per_1k_tokens': {blended:g} USD per 1K tokens is {blended * 1000:g} USD"
+            f" per 1M; if it was meant per 1M write {blended / 1000:g}"
+        )
+    return found

@@ -1,0 +1,158 @@
+"""A Sample is what one request did: one row on disk, and everything later is computed from rows alone.
+
+The metric contract, stated here and in README in the same words:
+
+s = the clock read just before the first byte of the request is written to an established connection: connect and TLS
+are outside TTFT (own columns), the upload of a long prompt is inside. c1..ck = arrival of the reads that completed each
+content-bearing event (with TLS: completed its record). N = output tokens; M = those that were streamed (N less
+reasoning tokens when no reasoning fragment was seen); n1 = tokens that came at c1.
+
+TTFT          c1 - s, the first non-empty fragment of any category (answer, reasoning, tool call)
+TTFO          first answer fragment - s
+E2E           ck - s
+TPOT          (E2E - TTFT) / (M - n1), per request, k >= 2 and M - n1 >= 1; undefined otherwise, never 0
+output speed  (M - n1) / (E2E - TTFT) tokens/s per request, M - n1 >= 16
+
+This module does not know how a sample was measured, nor what is made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from providers.errors import RunError
+
+SCHEMA_VERSION = 1
+
+Phase = Literal["preflight", "cold", "ramp", "warmup", "measure"]
+ErrorKind = Literal[
+    "auth", "rate_limited", "overloaded", "timeout_connect", "timeout_first_token", "timeout_idle", "timeout_total",
+    "server", "bad_request", "context_length", "content_filter", "truncated", "protocol", "connection", "cut_off",
+    "dropped",
+]  # fmt: skip
+ERROR_KINDS: tuple[str, ...] = get_args(ErrorKind)
+PHASES: tuple[str, ...] = get_args(Phase)
+DETAIL_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One request. Instants are unix seconds on the worker's clock, durations seconds from s; None is unknown.
+
+    ``connection`` is empty when no connection was established: then no byte was sent, and s is the moment the attempt
+    began. A failed request keeps its true duration in ``end_s``.
+    """
+
+    # who
+    request_id: str  # ours, sent as x-request-id
+    worker: str = ""
+    worker_region: str = ""
+    worker_cloud: str = ""
+    provider: str
+    capability: str = ""
+    endpoint_region: str = ""
+    phase: Phase  # by scheduled time
+    pair: str = ""  # requests of one pair carried the same prompt
+    slot: int | None = None  # the closed-loop user
+    session: str = ""
+    turn: int | None = None
+    prompt_id: str = ""
+    # when
+    scheduled_at: float
+    started_at: float
+    lag_s: float | None = None  # started_at - scheduled_at; connecting is inside, and stands in the next three
+    dns_s: float | None = None
+    tcp_s: float | None = None
+    tls_s: float | None = None
+    headers_s: float | None = None
+    ttft_s: float | None = None
+    ttfo_s: float | None = None
+    e2e_s: float | None = None  # last content
+    end_s: float | None = None  # end of stream, or of the failure
+    gap_p50_s: float | None = None  # gaps between content chunks; a chunk is not a token
+    gap_p99_s: float | None = None
+    gap_max_s: float | None = None
+    # what
+    chunks: int = 0
+    bounded_chunks: int = 0  # shared a read of several segments with a later chunk: their time is an upper bound
+    ttft_bounded: bool = False
+    input_tokens: int | None = None  # total, cached included
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None  # total, reasoning included
+    reasoning_tokens: int | None = None
+    target_input_tokens: int | None = None
+    target_output_tokens: int | None = None
+    first_chunk_tokens: float | None = None  # n1
+    output_chars: int = 0
+    reasoning_chars: int = 0
+    token_source: str = ""  # usage | tokenizer | estimate
+    cost_usd: float | None = None
+    provider_cost_usd: float | None = None  # what the provider itself said it billed
+    # how it went
+    status: int | None = None
+    error: str = ""  # empty is success
+    finish: str = ""
+    detail: str = ""  # scrubbed, at most 200 characters
+    retry_after_s: float | None = None
+    server_s: float | None = None
+    in_flight: int = 0  # of this provider in this worker, when the request was sent
+    connection: str = ""  # new | reused
+    remote_addr: str = ""
+    served_model: str = ""
+    served_region: str = ""
+    provider_request_id: str = ""
+    observer_lag_s: float | None = None  # user-space read time - kernel time, worst of the request
+    stamp: str = ""  # kernel | user
+
+
+def _encode(value: Any) -> str:
+    """One cell: six decimals for floats, so that packed blocks and CSV agree; empty for unknown."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    return str(value)
+
+
+_DECODERS: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "bool": lambda cell: cell == "1",
+    "str": str,
+    "Phase": str,
+}
+COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Sample))
+_TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(Sample)}
+
+
+def kind_of(column: str) -> str:
+    """``int``, ``float``, ``bool`` or ``str``; scoring reads the file by this."""
+    kind = _TYPES[column].removesuffix(" | None")
+    return "str" if kind == "Phase" else kind
+
+
+def to_row(sample: Sample) -> list[str]:
+    return [_encode(getattr(sample, name)) for name in COLUMNS]
+
+
+def from_row(row: Iterable[str]) -> Sample:
+    """The sample of a CSV row in the order of ``COLUMNS``; RunError when a cell does not fit its column."""
+    cells = list(row)
+    if len(cells) != len(COLUMNS):
+        raise RunError(f"sample row has {len(cells)} cells; expected {len(COLUMNS)}")
+    values: dict[str, Any] = {}
+    for name, cell in zip(COLUMNS, cells, strict=True):
+        declared = _TYPES[name]
+        if cell == "" and declared.endswith("| None"):
+            values[name] = None
+            continue
+        try:
+            values[name] = _DECODERS[declared.removesuffix(" | None")](cell)
+        except ValueError:
+            raise RunError(f"sample column '{name}': got {cell!r}; expected {declared}") from None
+    return Sample(**values)
