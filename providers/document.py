@@ -49,21 +49,22 @@ def read_document(path: Path) -> Document:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name an existing YAML file") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8 text; save the file as UTF-8") from None
-    loader = yaml.SafeLoader(text)
+    lines: dict[KeyPath, int] = {}
     try:
-        node = loader.get_single_node()
-        lines: dict[KeyPath, int] = {}
+        node = yaml.compose(text, yaml.SafeLoader)
         if node is not None:
             _note_lines(path, node, (), lines)
-        data = loader.construct_document(node) if node is not None else None
+        data = yaml.load(text, yaml.SafeLoader)  # noqa: S506 - the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigError(f"{where}: not YAML ({error.problem}); mend the indentation or quoting there") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML ({str(error).splitlines()[0]}); save it as plain UTF-8 text") from None
-    finally:
-        loader.dispose()
+    except ValueError as error:
+        raise ConfigError(f"{path}: a date or number cannot be read ({error}); correct or quote it") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deep, or an alias that holds itself; write the value out") from None
     return Document(path, text, data, lines)
 
 

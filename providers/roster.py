@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from providers.dialects import DIALECTS
 from providers.document import Document, KeyPath, UnsetVariableError, expand, read_document
 from providers.errors import ConfigError
 from providers.price import TYPO_PER_1K_USD
-from providers.secret import MASK, Scrubber, Secret, is_sensitive_header
+from providers.secret import MASK, Expanded, Scrubber, Secret, is_sensitive_header
 from providers.spec import Provider
 
 FILE_VERSION = 1
@@ -177,11 +177,12 @@ def _field(path: KeyPath) -> tuple[type[BaseModel], str]:
 def _shown(tree: Any, path: KeyPath) -> str:
     """The value at a path as declared; what may be a secret is not repeated."""
     for key in path:
-        if isinstance(tree, Mapping) and key in tree:
-            tree = tree[key]
-        else:
+        if not isinstance(tree, Mapping):
+            break  # a bare number that stands for a law
+        if key not in tree:
             return "that"
-    secret = any(str(key) in ("auth", "auth_header", "token") for key in path)
+        tree = tree[key]
+    secret = any(str(key) in ("auth", "auth_header", "extra_headers", "extra_body") for key in path)
     return "***" if secret else repr(tree)
 
 
@@ -196,7 +197,17 @@ def _dotted(path: KeyPath) -> str:
 
 def _secrets(provider: Provider) -> tuple[Secret, ...]:
     extra = provider.request.extra_headers
-    return (*provider.secrets, *(Secret.of(value) for name, value in extra.items() if is_sensitive_header(name)))
+    headers = (Secret.of(value) for name, value in extra.items() if is_sensitive_header(name))
+    return (*provider.secrets, *headers, *_expanded(provider.request.extra_body))
+
+
+def _expanded(tree: Any) -> Iterator[Secret]:
+    """Whatever came into a body from outside the file."""
+    if isinstance(tree, Expanded):
+        yield Secret.of(tree)
+    elif isinstance(tree, Mapping | list):
+        for inner in tree.values() if isinstance(tree, Mapping) else tree:
+            yield from _expanded(inner)
 
 
 def _public(provider: Provider, declared: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,6 +223,8 @@ def _public(provider: Provider, declared: Mapping[str, Any]) -> dict[str, Any]:
 def _as_declared(value: Any, declared: Any) -> Any:
     if isinstance(value, dict) and isinstance(declared, Mapping):
         return {key: _as_declared(inner, declared.get(key)) for key, inner in value.items()}
+    if isinstance(value, list) and isinstance(declared, list):
+        return [_as_declared(inner, outer) for inner, outer in zip(value, declared, strict=True)]
     return declared if isinstance(declared, str) and "${" in declared else value
 
 

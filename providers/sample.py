@@ -107,6 +107,15 @@ class Sample:
     observer_lag_s: float | None = None  # user-space read time - kernel time, worst of the request
     stamp: str = ""  # kernel | user
 
+    @property
+    def tpot_s(self) -> float | None:
+        """(E2E - TTFT) / (M - n1); None where the request does not define it."""
+        if self.ttft_s is None or self.e2e_s is None or self.output_tokens is None or self.first_chunk_tokens is None:
+            return None
+        hidden = 0 if self.reasoning_chars else self.reasoning_tokens or 0
+        later_tokens = self.output_tokens - hidden - self.first_chunk_tokens
+        return (self.e2e_s - self.ttft_s) / later_tokens if self.chunks >= 2 and later_tokens >= 1 else None
+
 
 def _encode(value: Any) -> str:
     """One cell: six decimals for floats, so that packed blocks and CSV agree; empty for unknown."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 from urllib.parse import quote
 
 from pydantic import GetCoreSchemaHandler
@@ -27,7 +27,7 @@ class Expanded(str):
     __slots__ = ("declared",)
     declared: str
 
-    def __new__(cls, value: str, declared: str) -> Expanded:
+    def __new__(cls, value: str, declared: str) -> Self:
         text = super().__new__(cls, value)
         text.declared = declared
         return text

@@ -5,11 +5,12 @@ It does not know how a request is spoken (``providers.dialects``) or sent (``loc
 
 from __future__ import annotations
 
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, InstanceOf, field_validator, model_validator
 
 from providers.price import Price
 from providers.secret import Expanded, Secret
@@ -42,7 +43,7 @@ def _law(value: Any) -> Any:
     return value
 
 
-LawOrNumber = Annotated[Law, BeforeValidator(_law)]
+LawOrNumber = Annotated[Law, BeforeValidator(_law, json_schema_input_type=Law | float)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -84,8 +85,13 @@ class Request(Strict):
     seed_field: str = Field("seed", description="the key under which the seed is sent")
     ignore_eos: bool | None = Field(None, description="true or false; vLLM, SGLang and llama.cpp know it")
     min_tokens: int | None = Field(None, ge=0, description="output tokens at least")
-    extra_body: dict[str, Any] = Field(default_factory=dict, description="a mapping merged into the body last")
-    extra_headers: dict[str, str] = Field(default_factory=dict, description="a mapping of header names to values")
+    # Not in the repr, and headers kept as they come, so that what was ${VARIABLE} is still known to be.
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict, repr=False, description="a mapping merged into the body last"
+    )
+    extra_headers: dict[str, InstanceOf[str]] = Field(
+        default_factory=dict, repr=False, description="a mapping of header names to values"
+    )
 
 
 class Limits(Strict):
@@ -179,10 +185,12 @@ class Provider(Strict):
         if isinstance(header := entry.get("auth_header"), str):
             entry["auth"] = _auth_of_header(header)
         blended = entry.get("price_per_1k_tokens")
-        if isinstance(blended, int | float) and not isinstance(blended, bool) and "price" not in entry:
-            entry["price"] = {"input_per_1m": blended * 1000, "output_per_1m": blended * 1000}
-        elif blended is not None and "price" in entry:
+        if blended is not None and "price" in entry:
             raise ValueError("'price' and 'price_per_1k_tokens' stand side by side; keep one of them")
+        if isinstance(blended, int | float | str) and not isinstance(blended, bool):
+            with suppress(ValueError):  # what is no number is reported where it stands
+                per_1m = float(blended) * 1000
+                entry["price"] = {"input_per_1m": per_1m, "output_per_1m": per_1m}
         return entry
 
     @model_validator(mode="after")

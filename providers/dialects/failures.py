@@ -14,7 +14,10 @@ _BY_STATUS: dict[int, ErrorKind] = {
     503: "overloaded", 504: "timeout_total", 529: "overloaded",
 }  # fmt: skip
 _BY_WORDS: tuple[tuple[re.Pattern[str], ErrorKind], ...] = (
-    (re.compile(r"context.?length|maximum context|too many tokens|prompt is too long", re.IGNORECASE), "context_length"),
+    (
+        re.compile(r"context.?length|maximum context|too many tokens|prompt is too long", re.IGNORECASE),
+        "context_length",
+    ),
     (re.compile(r"content.?filter|content.?policy|safety", re.IGNORECASE), "content_filter"),
     (re.compile(r"rate.?limit|throttl|resource.?exhausted|insufficient_quota", re.IGNORECASE), "rate_limited"),
     (re.compile(r"overloaded|service.?unavailable|no capacity", re.IGNORECASE), "overloaded"),

@@ -1,0 +1,37 @@
+"""The Budget holds spent + worst case in flight below a cap: asked before each send, told after each answer."""
+
+from __future__ import annotations
+
+from providers.spec import Provider
+from providers.workload import Workload
+
+# A chat template, a system prompt of the gateway, a tokenizer of another family: more may be billed than was sent.
+_INPUT_MARGIN = 1.25
+
+
+class Budget:
+    def __init__(self, cap_usd: float | None) -> None:
+        self._cap_usd = cap_usd
+        self._spent_usd = self._reserved_usd = 0.0
+        self.exhausted = False
+
+    def reserve(self, worst_usd: float) -> bool:
+        """True when a request that may cost ``worst_usd`` still fits; the first that does not ends the run."""
+        if self._cap_usd is not None and self._spent_usd + self._reserved_usd + worst_usd > self._cap_usd:
+            self.exhausted = True
+            return False
+        self._reserved_usd += worst_usd
+        return True
+
+    def settle(self, worst_usd: float, cost_usd: float | None) -> None:
+        """Replace the reservation by the bill; an unknown bill counts as its worst case."""
+        self._reserved_usd -= worst_usd
+        self._spent_usd += worst_usd if cost_usd is None else cost_usd
+
+
+def worst_usd(provider: Provider, workload: Workload) -> float:
+    """USD one request may cost at most; 0 where the provider has no price, and for mock providers."""
+    if provider.type == "mock":
+        return 0.0
+    output_tokens = provider.request.max_tokens or workload.output_tokens
+    return provider.price.request_usd(round(workload.input_tokens * _INPUT_MARGIN), output_tokens) or 0.0

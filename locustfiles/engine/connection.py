@@ -1,0 +1,248 @@
+"""A Connection is one HTTP/1.1 keep-alive connection, plain or TLS, that carries one exchange at a time.
+
+HTTP framing is llhttp's (httptools), fed as reads come in: it alone knows where an answer ends. What a body says is
+decoded after the stream has ended. TLS runs over a memory BIO, so that encrypted reads keep their kernel times and a
+record gets the time of the read that completed it. Nothing is ever sent twice.
+"""
+
+from __future__ import annotations
+
+import socket as plain_socket
+import ssl
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import gevent.event
+import gevent.socket
+import httptools
+from gevent import monkey
+
+from locustfiles.engine.exchange import Exchange, Read
+from locustfiles.engine.hub import Hub, Stamped, now_ns
+from providers.dialects.base import Failure
+
+_TCP_INFO = 11
+_data_segments = struct.Struct("I").unpack_from  # tcpi_data_segs_in, offset 152
+_bytes_received = struct.Struct("Q").unpack_from  # tcpi_bytes_received, offset 128
+_INFO_BYTES = 160
+_TLS_READ_BYTES = 16384
+
+
+class Connection:
+    """Open it, then ``start`` one exchange after the other; ``done`` is called once when each is over."""
+
+    def __init__(self, hub: Hub, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        self._hub, self._host, self._port, self._context = hub, host, port, tls
+        self._sock: Any = None
+        self._tls: ssl.SSLObject | None = None
+        self._shaking: gevent.event.Event | None = None
+        self._trouble: Failure | None = None
+        self._unsent = b""
+        self._exchange: Exchange | None = None
+        self._done: Callable[[], None] | None = None
+        self._segments = self._received = 0
+        self._behind = 0  # segments that arrived between a read and its TCP_INFO
+        self.drained_ns = 0
+        self.dns_s = self.tcp_s = self.tls_s = None  # type: float | None
+        self.remote_addr = ""
+        self.open_for_use = False
+
+    # ---- opening
+
+    def connect(self) -> None:
+        """Resolve, connect and shake hands, timed apart; OSError (ssl.SSLError among them) when that fails."""
+        began = now_ns()
+        addresses = gevent.socket.getaddrinfo(self._host, self._port, type=plain_socket.SOCK_STREAM)
+        resolved = now_ns()
+        self.dns_s = (resolved - began) / 1e9
+        wrapper = self._first_reachable(addresses)
+        connected = now_ns()
+        self.tcp_s = (connected - resolved) / 1e9
+        self._adopt(wrapper)
+        if self._context is not None:
+            self._shake_hands(self._context)
+            self.tls_s = (now_ns() - connected) / 1e9
+        self.open_for_use = True
+
+    def _first_reachable(self, addresses: list[Any]) -> Any:
+        trouble: OSError = OSError("no address")
+        for family, kind, protocol, _, address in addresses:
+            wrapper = gevent.socket.socket(family, kind, protocol)
+            try:
+                wrapper.connect(address)
+            except OSError as error:
+                wrapper.close()
+                trouble = error
+            except BaseException:  # a deadline: the half-open socket goes with it
+                wrapper.close()
+                raise
+            else:
+                self.remote_addr = str(address[0])
+                return wrapper
+        raise trouble
+
+    def _adopt(self, wrapper: Any) -> None:
+        """Take the descriptor from gevent's socket to ours: from here on the hub alone reads it."""
+        real = monkey.get_original("socket", "socket")
+        self._sock = real(wrapper.family, wrapper.type, wrapper.proto, fileno=wrapper.detach())
+        self._sock.setblocking(False)
+        self._sock.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
+        self.drained_ns = now_ns()
+        self._hub.watch(self._sock, self)
+
+    def _shake_hands(self, context: ssl.SSLContext) -> None:
+        self._inbound, self._outbound = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._inbound, self._outbound, server_hostname=self._host)
+        self._shaking = gevent.event.Event()
+        self._handshake_step()
+        self._shaking.wait()
+        self._shaking = None
+        if self._trouble is not None:
+            raise OSError(self._trouble.message)
+
+    def _handshake_step(self) -> None:
+        assert self._tls is not None
+        assert self._shaking is not None
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            over = False
+        except ssl.SSLCertVerificationError as error:
+            self._trouble, over = Failure("connection", f"certificate refused: {error.verify_message}"), True
+        except ssl.SSLError as error:
+            self._trouble, over = Failure("connection", f"TLS handshake failed: {error.reason}"), True
+        else:
+            over = True
+        self._send_pending()
+        if over:
+            self._shaking.set()
+
+    # ---- one exchange
+
+    def start(self, request: bytes, exchange: Exchange, done: Callable[[], None]) -> None:
+        """Date s and send. Encryption comes before the clock is read, the upload after it."""
+        assert self._exchange is None
+        self._parser = exchange.parser = httptools.HttpResponseParser(exchange)
+        self._exchange, self._done = exchange, done
+        if self._tls is not None:
+            self._tls.write(request)
+            request = self._outbound.read()
+        exchange.began(now_ns(), self._hub.offset_ns)
+        self._transmit(request)
+
+    def release(self) -> None:
+        """Forget the exchange; the connection may serve another if the answer was whole."""
+        self._exchange = self._done = None
+
+    def close(self) -> None:
+        self.open_for_use = False
+        if self._sock is not None:
+            self._hub.forget(self._sock)
+            self._sock.close()
+            self._sock = None
+
+    # ---- what the hub calls
+
+    def on_read(self, read: Stamped) -> None:
+        if not read.data:
+            self._ended()
+            return
+        segments = self._new_segments(len(read.data))
+        data = read.data if self._tls is None else self._decrypt(read.data)
+        if not data:
+            return
+        if self._exchange is None:  # bytes nobody asked for: the connection is of no further use
+            self.close()
+            return
+        self._exchange.reads.append(Read(read.at_ns, read.seen_ns, read.kernel, merged=segments > 1))
+        self._parse(data)
+
+    def on_writable(self) -> None:
+        unsent, self._unsent = self._unsent, b""
+        self._hub.want_write(self._sock, wanted=False)
+        self._transmit(unsent)
+
+    def _parse(self, data: bytes) -> None:
+        exchange = self._exchange
+        assert exchange is not None
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            exchange.failure = Failure("protocol", "the answer switched protocols")
+        except httptools.HttpParserError as error:
+            exchange.failure = Failure("protocol", f"not HTTP/1.1: {error}")
+        if exchange.complete or exchange.failure is not None:
+            self._finish()
+
+    def _ended(self) -> None:
+        """The peer closed: the end of a close-delimited body, or a break."""
+        self.open_for_use = False
+        if self._shaking is not None:
+            self._trouble = Failure("connection", "closed during the TLS handshake")
+            self._shaking.set()
+        exchange = self._exchange
+        if exchange is None:
+            self.close()
+            return
+        self._hub.forget(self._sock)
+        exchange.closed_by_peer()
+        self._finish()
+
+    def _finish(self) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done()
+
+    def _new_segments(self, length: int) -> int:
+        """Data segments this read covered: only a read of several carries a later one's time for its earlier bytes."""
+        try:
+            info = self._sock.getsockopt(plain_socket.IPPROTO_TCP, _TCP_INFO, _INFO_BYTES)
+        except OSError:
+            return 1
+        if len(info) < _INFO_BYTES:
+            return 1
+        total = int(_data_segments(info, 152)[0])
+        self._received += length
+        new = total - self._segments + self._behind
+        self._behind = int(_bytes_received(info, 128)[0] > self._received)
+        self._segments = total
+        return new
+
+    def _decrypt(self, data: bytes) -> bytes:
+        assert self._tls is not None
+        self._inbound.write(data)
+        if self._shaking is not None:
+            self._handshake_step()
+            return b""
+        plain = b""
+        try:
+            while self._inbound.pending or self._tls.pending():
+                plain += self._tls.read(_TLS_READ_BYTES)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            if self._exchange is not None:
+                self._exchange.failure = Failure("connection", f"TLS broke: {error.reason}")
+                self._finish()
+        self._send_pending()
+        return plain
+
+    def _send_pending(self) -> None:
+        if self._outbound.pending:  # handshake messages, key updates, alerts
+            self._transmit(self._outbound.read())
+
+    def _transmit(self, data: bytes) -> None:
+        """Send now what fits, the rest when the socket takes more; a peer that stopped reading shows up as a read."""
+        if self._unsent:
+            self._unsent += data
+            return
+        try:
+            sent = self._sock.send(data) if data else 0
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # the read side tells why: a reset, or an early answer and then the end
+        if sent < len(data):
+            self._unsent = data[sent:]
+            self._hub.want_write(self._sock, wanted=True)

@@ -1,0 +1,108 @@
+"""An Exchange is a request out and an answer in: connection phases plus a list of (arrival time, bytes) reads.
+
+It is llhttp's listener, so each read holds the body bytes it brought. What they mean is ``providers.dialects.reply``'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from providers.dialects.base import Failure
+from providers.dialects.reply import Arrival
+
+
+@dataclass(slots=True)
+class Read:
+    """One read of the socket: its times (CLOCK_MONOTONIC) and the body bytes it brought."""
+
+    at_ns: int
+    seen_ns: int
+    kernel: bool
+    merged: bool
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """``failure`` is what broke on the way; an HTTP error answer is no failure here."""
+
+    connection: str = ""  # new | reused; empty: no connection was established, no byte was sent
+    remote_addr: str = ""
+    dns_s: float | None = None
+    tcp_s: float | None = None
+    tls_s: float | None = None
+    start_ns: int = 0  # s
+    started_at: float = 0.0  # s in unix seconds
+    end_ns: int = 0
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)  # names in lower case; the last of repeated ones
+    headers_read: int | None = None
+    reads: list[Read] = field(default_factory=list)
+    complete: bool = False
+    keep_alive: bool = False  # the answer leaves its connection fit for another
+    failure: Failure | None = None
+    delimited_by_close: bool = True
+    parser: Any = None  # llhttp's, for the status it has read
+
+    def began(self, at_ns: int, realtime_offset_ns: int) -> None:
+        self.start_ns = at_ns
+        self.started_at = (at_ns + realtime_offset_ns) / 1e9
+
+    def since_start_s(self, at_ns: int) -> float:
+        return (at_ns - self.start_ns) / 1e9
+
+    @property
+    def end_s(self) -> float:
+        """From s to the end of the stream by its last stamp, or to the failure by our clock."""
+        if self.complete and self.reads:
+            return self.since_start_s(self.reads[-1].at_ns)
+        return self.since_start_s(self.end_ns)
+
+    @property
+    def headers_s(self) -> float | None:
+        return None if self.headers_read is None else self.since_start_s(self.reads[self.headers_read].at_ns)
+
+    @property
+    def observer_lag_s(self) -> float | None:
+        """Our own lateness: the worst distance between a kernel stamp and the moment Python had the bytes."""
+        return max(((r.seen_ns - r.at_ns) / 1e9 for r in self.reads if r.kernel), default=None)
+
+    @property
+    def stamp(self) -> str:
+        if not self.reads:
+            return ""
+        return "kernel" if all(read.kernel for read in self.reads) else "user"
+
+    def arrivals(self) -> list[Arrival]:
+        return [Arrival(self.since_start_s(r.at_ns), r.body, r.merged) for r in self.reads if r.body]
+
+    def closed_by_peer(self) -> None:
+        """End of file: the regular end of a body that only closing delimits, a break anywhere else."""
+        if self.headers_read is not None and self.delimited_by_close:
+            self.complete = True
+        elif self.headers_read is None:
+            self.failure = Failure("connection", "closed before an answer")
+        else:
+            self.failure = Failure("truncated", "closed inside the answer")
+
+    # ---- what llhttp calls
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.status = self.parser.get_status_code()
+        self.headers_read = len(self.reads) - 1
+        encoding = self.headers.get("transfer-encoding", "").lower()
+        self.delimited_by_close = "content-length" not in self.headers and "chunked" not in encoding
+
+    def on_body(self, data: bytes) -> None:
+        self.reads[-1].body += data
+
+    def on_message_complete(self) -> None:
+        if self.status is not None and self.status < 200:  # 100 Continue and its like precede the answer
+            self.status, self.headers, self.headers_read = None, {}, None
+            return
+        self.complete = True
+        self.keep_alive = self.parser.should_keep_alive()

@@ -1,0 +1,121 @@
+"""An Experiment is what one run is asked to do, frozen before it starts: how much load, for how long, of what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from providers.roster import Roster
+from providers.sample import Phase
+from providers.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this process stands. Read once at import: Locust overwrites a worker's options with its master's."""
+
+    providers: Path
+    results: Path
+    region: str
+    cloud: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """``rate_rps`` is per provider over the whole fleet (open loop); ``users`` are closed-loop users over all."""
+
+    roster: Roster
+    workload: Workload
+    arrivals: str  # closed | constant | poisson | gamma
+    rate_rps: float
+    burstiness: float
+    users: int
+    warm_up_s: float
+    window_s: float
+    drain_s: float
+    slo: dict[str, float] | None
+    seed: int
+    max_cost_usd: float | None
+    preflight: bool
+    score: bool
+    place: Place
+
+    @property
+    def closed(self) -> bool:
+        return self.arrivals == "closed"
+
+    @property
+    def pairing(self) -> str:
+        """``instant``: the same prompt at the same moment; ``prompt``: the same prompt only."""
+        return "prompt" if self.closed else "instant"
+
+    def config(self) -> dict[str, Any]:
+        """What the manifest says was asked for; no secret and no machine path is in it."""
+        return {
+            "arrivals": {
+                "kind": self.arrivals,
+                "rate_rps": None if self.closed else self.rate_rps,
+                "burstiness": self.burstiness if self.arrivals == "gamma" else None,
+                "users": self.users if self.closed else None,
+            },
+            "workload": self.workload.model_dump(mode="json"),
+            "phases": {"warm_up_s": self.warm_up_s, "window_s": self.window_s, "drain_s": self.drain_s},
+            "slo": self.slo,
+            "seed": self.seed,
+            "pairing": self.pairing,
+            "max_cost_usd": self.max_cost_usd,
+        }
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all that makes two runs the same experiment."""
+        text = json.dumps([self.config(), self.roster.sha256, self.workload.sha256], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def planned_requests(self) -> int | None:
+        """Requests per provider in warm-up and window; None in closed loop, where the providers decide."""
+        return None if self.closed else round(self.rate_rps * (self.warm_up_s + self.window_s))
+
+
+@dataclass(slots=True)
+class Timetable:
+    """The instants (unix seconds) at which phases begin; None until known. Samples belong by *scheduled* time."""
+
+    warm_up_s: float
+    window_s: float
+    start_at: float | None = None
+    warmup_at: float | None = None
+    measure_at: float | None = None
+    drain_at: float | None = None
+    end_at: float | None = None
+
+    def begin(self, at: float) -> None:
+        """The ramp is over: warm-up starts, and with it everything after is fixed."""
+        self.warmup_at = at
+        self.measure_at = at + self.warm_up_s
+        self.drain_at = self.measure_at + self.window_s
+
+    def phase(self, at: float) -> Phase:
+        if self.warmup_at is None or at < self.warmup_at:
+            return "ramp"
+        assert self.measure_at is not None
+        return "warmup" if at < self.measure_at else "measure"
+
+    def over(self, at: float) -> bool:
+        return self.drain_at is not None and at >= self.drain_at
+
+    def instants(self) -> dict[str, float | None]:
+        return {
+            name: None if at is None else round(at, 6)
+            for name, at in (
+                ("start_at", self.start_at),
+                ("warmup_at", self.warmup_at),
+                ("measure_at", self.measure_at),
+                ("drain_at", self.drain_at),
+                ("end_at", self.end_at),
+            )
+        }

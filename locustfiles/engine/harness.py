@@ -1,0 +1,273 @@
+"""The Harness ties a measurement to Locust's life cycle: headless, autostart or web UI, first Ctrl-C or second.
+
+Each hook stands where it does for a reason that Locust's source gives: the order is
+init -> runner.start -> test_start -> users -> (conductor) -> test_stopping (drain) -> test_stop (files) -> quitting ->
+exit code -> Locust's own tables -> quit (score).
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, NoReturn
+
+import gevent
+import locust.stats
+from gevent.event import Event
+from locust import events
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
+
+from locustfiles.engine import options
+from locustfiles.engine.child import start_module
+from locustfiles.engine.experiment import Experiment, Place
+from locustfiles.engine.measurement import Measurement
+from locustfiles.engine.native_stats import NativeStats, whole_milliseconds
+from locustfiles.engine.plan import plan
+from locustfiles.engine.users import user_classes
+from providers.errors import NephoscopeError
+from providers.roster import Roster, load_roster
+from providers.run import Run
+
+EXIT_CONFIG, EXIT_INCOMPLETE, EXIT_SPEND_CAP = 2, 3, 5
+_log = logging.getLogger("nephoscope")
+
+
+def install(module: str) -> dict[str, Any]:
+    """The user classes for a locustfile's globals; from here on Locust runs our experiment."""
+    place = options.early()
+    try:
+        roster = load_roster(place.providers)
+    except NephoscopeError as error:
+        refuse(str(error))
+    locust.stats.bucket_response_time = whole_milliseconds
+    events.init_command_line_parser.add_listener(options.add_flags)
+
+    def take_over(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
+        Harness(environment, runner, web_ui, roster, place)
+
+    events.init.add_listener(take_over)
+    return user_classes(roster, module)
+
+
+def refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"Error: {message}\n")
+    raise SystemExit(EXIT_CONFIG)
+
+
+class Harness:
+    """One per process, as ``environment.nephoscope``."""
+
+    def __init__(self, environment: Any, runner: Any, web_ui: Any, roster: Roster, place: Place) -> None:
+        self.environment, self.runner, self.web_ui = environment, runner, web_ui
+        self.roster, self.place = roster, place
+        self.measurement: Measurement | None = None
+        self._options = environment.parsed_options
+        self._window_s = self._options.run_time
+        self._spawn_rate = self._options.spawn_rate
+        self._native = NativeStats(environment)
+        self._conductor: gevent.Greenlet | None = None
+        self._spawned = Event()
+        self._opened = Event()  # no measurement is half open
+        self._opened.set()
+        self._interrupts = 0
+        self._draining = False
+        self._slots: Counter[type] = Counter()
+        environment.nephoscope = self
+        self._check()
+        self._take_over()
+
+    def slot(self, user_class: type) -> tuple[int, int]:
+        """(this user's slot, slots of its provider): users of a class are numbered as they start."""
+        slot = self._slots[user_class]
+        self._slots[user_class] += 1
+        shares = sum(other.weight for other in self.environment.user_classes)
+        return slot, self.runner.target_user_count * user_class.weight // shares  # type: ignore[attr-defined]
+
+    # ---- before the load
+
+    def _check(self) -> None:
+        """Refuse what cannot run, while nothing has been sent."""
+        if isinstance(self.runner, MasterRunner | WorkerRunner):
+            refuse("--master, --worker and --processes: not in this version; run one process")
+        if Path(self._options.providers) != self.place.providers:
+            refuse(f"--providers {self._options.providers}: read too late; write the flag out in full")
+        for warning in self.roster.warnings:
+            sys.stderr.write(f"Warning: {warning}\n")
+        try:
+            # Now, while "no -u" can still be told from Locust's default of one user.
+            self._options.arrivals = options.arrivals_of(self._options)
+            if self._interactive and not self._options.plan:
+                return  # the form will say how much
+            experiment = self._experiment(self._window_s)
+        except NephoscopeError as error:
+            refuse(str(error))
+        if self._options.plan:
+            sys.stdout.write(plan(experiment))
+            raise SystemExit(0)
+
+    @property
+    def _interactive(self) -> bool:
+        return self.web_ui is not None and not self._options.autostart
+
+    def _experiment(self, window_s: float | None) -> Experiment:
+        taking_part = [user_class.provider for user_class in self.environment.user_classes]
+        return options.experiment(self._options, self.roster, taking_part, self.place, window_s)
+
+    def _take_over(self) -> None:
+        self._options.run_time = None  # the conductor times the window: Locust's own timer would cut the drain off
+        self._options.only_summary = not self._options.print_stats
+        self._start, self.runner.start = self.runner.start, self.start
+        events.spawning_complete.add_listener(lambda **_: self._spawned.set())
+        events.test_stopping.add_listener(lambda **_: self._stopping())
+        events.test_stop.add_listener(lambda **_: self._stopped())
+        events.quitting.add_listener(lambda **_: self._quitting())
+        events.quit.add_listener(lambda exit_code, **_: self._quit(exit_code))
+        gevent.signal_handler(signal.SIGINT, self._interrupted)
+        logging.getLogger("locust.main").addFilter(lambda record: "No run time limit" not in record.getMessage())
+
+    def start(self, user_count: int, spawn_rate: float, wait: bool = False, user_classes: Any = None) -> None:
+        """In place of ``runner.start``: open the measurement, then spawn. A running one is never reshaped."""
+        if self.runner.state in (STATE_RUNNING, STATE_SPAWNING):
+            _log.warning("a run is in progress: its users stay as they are")
+            return
+        self._opened.clear()
+        try:
+            self._open(user_count)
+        except NephoscopeError as error:
+            self._give_up(error)
+            return
+        finally:
+            self._opened.set()
+        if self._interrupts:
+            return
+        closed = self.measurement is not None and self.measurement.experiment.closed
+        count = user_count if closed else self._one_each()
+        rate = spawn_rate if closed and (self._interactive or self._spawn_rate) else count
+        self._spawned.clear()
+        self._start(count, rate, wait=wait, user_classes=user_classes)
+        self._conductor = gevent.spawn(self._conduct)
+
+    def _open(self, user_count: int) -> None:
+        window_s = self._window_s
+        if self._interactive:
+            self.web_ui._cancel_run_time_timer()  # noqa: SLF001 - the form has set Locust's timer before us
+            window_s = self._options.run_time or window_s
+            if self._options.arrivals == "closed":
+                self._options.num_users = user_count
+        self.environment.host = None  # the form's host would overwrite every provider's
+        self._slots.clear()
+        names = [user_class.provider.name for user_class in self.environment.user_classes]
+        self.measurement = Measurement(self._experiment(window_s), self.environment, names)
+        self.measurement.open()
+        self._native.open(self.measurement.run)
+        gc.collect()
+        gc.freeze()  # a full collection over Locust's objects stops the loop for 20 ms and more
+        gc.set_threshold(50_000, 20, 100)
+
+    def _one_each(self) -> int:
+        """Open loop: a user per provider, whatever -u or weights say; the rate is the load."""
+        for user_class in self.environment.user_classes:
+            user_class.fixed_count = 1
+        return len(self.environment.user_classes)
+
+    def _give_up(self, error: Exception) -> None:
+        sys.stderr.write(f"Error: {error}\n")
+        if not self._interactive:
+            self.environment.process_exit_code = EXIT_CONFIG
+            gevent.spawn(self._leave)
+
+    # ---- during the load
+
+    def _conduct(self) -> None:
+        """Warm-up and window, then the end that fits how Locust was started."""
+        measurement = self.measurement
+        assert measurement is not None
+        self._spawned.wait()
+        measurement.begin()
+        measurement.wait()
+        self._conductor = None  # from here on a stop must not kill the greenlet that stops
+        if self.web_ui is None:
+            self.runner.quit()
+            return
+        self.runner.stop()
+        if self._options.autostart and self._options.autoquit != -1:
+            gevent.sleep(self._options.autoquit)
+            self._leave()
+
+    def _interrupted(self) -> None:
+        """Ctrl-C: the first drains, the second waits for nothing, the third is gone."""
+        self._interrupts += 1
+        if self._interrupts == 1:
+            sys.stderr.write("\nStopping: waiting for requests in flight; Ctrl-C again ends at once\n")
+            gevent.spawn(self._leave)
+        elif self._interrupts == 2 and self.measurement is not None:
+            self.measurement.abort()
+        else:
+            os._exit(EXIT_INCOMPLETE)
+
+    def _leave(self) -> None:
+        if not self._opened.is_set() and self.measurement is not None:
+            self.measurement.drain()  # the preflight
+            self._opened.wait()
+        if not self._draining:
+            self.runner.quit()
+        if self.web_ui:
+            self.web_ui.stop()
+
+    def _stopping(self) -> None:
+        """Top of ``runner.stop``: users still run, so the drain belongs here, however the stop came about."""
+        if self._conductor is not None:
+            self._conductor.kill()
+            self._conductor = None
+        self._draining = True  # whoever else wants to stop now finds it under way
+        if self.measurement is not None and self.measurement.ended == "running":
+            self.measurement.drain()
+
+    def _stopped(self) -> None:
+        self._draining = False
+        measurement = self.measurement
+        if measurement is None or measurement.ended != "running":
+            return
+        self._native.close()
+        measurement.close(interrupted=bool(self._interrupts))
+        gc.unfreeze()
+        if self.web_ui and measurement.experiment.score:
+            gevent.spawn(score, measurement.run, quiet=True)
+
+    # ---- after the load
+
+    def _quitting(self) -> None:
+        """On SIGTERM this comes before ``runner.stop``: stop first, so that nothing in flight is lost."""
+        if self.runner.state in (STATE_RUNNING, STATE_SPAWNING):
+            self.runner.stop()
+        if self.environment.process_exit_code is None:
+            self.environment.process_exit_code = self._exit_code()
+        if not self._options.print_stats:
+            logging.getLogger("locust.stats_logger").disabled = True  # the score card follows instead
+
+    def _exit_code(self) -> int:
+        if self.measurement is None or self.measurement.ended == "running":
+            return EXIT_INCOMPLETE if self._interrupts else 0
+        return {"finished": 0, "spend_cap": EXIT_SPEND_CAP}.get(self.measurement.ended, EXIT_INCOMPLETE)
+
+    def _quit(self, exit_code: int) -> None:
+        """The last thing that happens: the score, in words, below everything Locust printed."""
+        measurement = self.measurement
+        if measurement is None or self.web_ui:
+            return
+        sys.stderr.write(f"Run: {measurement.run.path}\n")
+        sys.stderr.flush()
+        if measurement.experiment.score and self._interrupts < 2 and exit_code != EXIT_CONFIG:
+            scored = score(measurement.run)
+            raise SystemExit(exit_code or scored)
+
+
+def score(run: Run, *, quiet: bool = False) -> int:
+    """Score the run in a process of its own: data frames and gevent never meet."""
+    return start_module("scoring", str(run.path), stdout=subprocess.DEVNULL if quiet else None).wait()

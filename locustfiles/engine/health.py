@@ -1,0 +1,90 @@
+"""Health is this process watching itself: loop lag, CPU, clock, over the measured window. It judges nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+from locustfiles.engine.experiment import Timetable
+from locustfiles.engine.hub import Hub
+
+PROBE_S = 0.010  # a sleeper that should wake every 10 ms; how late it wakes is the loop's lag
+BUSY_SHARE = 0.90
+_BIN_S = 0.0001
+
+
+class Health:
+    """Start it with the load; ``report`` holds what fell into the measured window."""
+
+    def __init__(self, hub: Hub, timetable: Timetable) -> None:
+        self._hub, self._timetable = hub, timetable
+        self._lags: Counter[int] = Counter()  # in bins of 0.1 ms
+        self._longest_s = 0.0
+        self._cpu_windows = self._cpu_busy = 0
+        self.cpu_share = self.loop_lag_s = 0.0  # of the last second
+        self.sockets_refused = 0
+        self._greenlets: list[gevent.Greenlet] = []
+
+    def start(self) -> None:
+        self._greenlets = [gevent.spawn(self._probe), gevent.spawn(self._cpu)]
+
+    def stop(self) -> None:
+        gevent.killall(self._greenlets)
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "loop_lag_p99_s": self._lag_p99_s(),
+            "loop_lag_max_s": round(self._longest_s, 6),
+            "cpu_windows": self._cpu_windows,
+            "cpu_busy_windows": self._cpu_busy,
+            "sockets_refused": self.sockets_refused,
+            "sockets_open": _open_descriptors(),
+            "clock_steps": self._hub.clock_steps,
+            "unstamped_reads": self._hub.unstamped,
+            "kernel_stamps": self._hub.stamps,
+        }
+
+    def _measuring(self) -> bool:
+        now = time.time()
+        return self._timetable.phase(now) == "measure" and not self._timetable.over(now)
+
+    def _probe(self) -> None:
+        worst_s, since = 0.0, time.monotonic()
+        while True:
+            before = time.monotonic()
+            gevent.sleep(PROBE_S)
+            after = time.monotonic()
+            late_s = max(0.0, after - before - PROBE_S)
+            worst_s = max(worst_s, late_s)
+            if self._measuring():
+                self._lags[int(late_s / _BIN_S)] += 1
+                self._longest_s = max(self._longest_s, late_s)
+            if after - since >= 1:
+                self.loop_lag_s, worst_s, since = worst_s, 0.0, after
+
+    def _cpu(self) -> None:
+        while True:
+            wall, cpu = time.monotonic(), time.process_time()
+            gevent.sleep(1)
+            self.cpu_share = (time.process_time() - cpu) / (time.monotonic() - wall)
+            if self._measuring():
+                self._cpu_windows += 1
+                self._cpu_busy += self.cpu_share >= BUSY_SHARE
+
+    def _lag_p99_s(self) -> float | None:
+        total = sum(self._lags.values())
+        rank, seen = -(-99 * total // 100), 0
+        for bin_, count in sorted(self._lags.items()):
+            seen += count
+            if seen >= rank:
+                return round((bin_ + 1) * _BIN_S, 6)
+        return None
+
+
+def _open_descriptors() -> int | None:
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.is_dir() else None

@@ -1,0 +1,174 @@
+"""The Hub is the process's one clock and one epoll set: every read of every stream passes here and is dated here.
+
+Arrival times come from the kernel (SO_TIMESTAMPNS through recvmsg): they say when bytes reached this host's network
+stack, however late Python came to fetch them. One gevent watcher stands for all streams, so a stream costs a greenlet
+switch per request, not per chunk. It does not know HTTP: it hands (time, bytes) to whoever owns the socket.
+"""
+
+from __future__ import annotations
+
+import socket as plain_socket
+import struct
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import gevent
+from gevent import monkey
+
+SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python has no name for it
+_EPOLLIN, _EPOLLOUT = 0x1, 0x4
+_READ_BYTES = 65536
+_SLACK_NS = 50_000  # a stamp may miss [last seen empty, now] by this much and still be believed
+_STEP_NS = 100_000  # smaller moves are the two readings being torn apart, not the clock being set
+_timespec = struct.Struct("qq").unpack_from
+now_ns = time.monotonic_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """One read: ``at_ns`` by the kernel (else by us), ``seen_ns`` when Python had it; both CLOCK_MONOTONIC."""
+
+    at_ns: int
+    seen_ns: int
+    kernel: bool
+    data: bytes
+
+
+class Reader(Protocol):
+    """The owner of a socket in the set."""
+
+    drained_ns: int  # when its socket was last seen empty
+
+    def on_read(self, read: Stamped) -> None: ...
+
+    def on_writable(self) -> None: ...
+
+
+class Hub:
+    """One per process, made after Locust has forked; ``close`` it when the run ends."""
+
+    def __init__(self) -> None:
+        self._epoll = monkey.get_original("select", "epoll")()
+        self._readers: dict[int, tuple[Any, Reader]] = {}
+        self.unstamped = 0  # reads without a believable kernel time
+        self.clock_steps = 0
+        self.offset_ns = _realtime_offset_ns()
+        self._keeper = _stamping_socket()  # keeps the kernel's stamping switched on
+        self.stamps = self._keeper is not None and self._probe()
+        self._watcher = gevent.get_hub().loop.io(self._epoll.fileno(), 1)
+        self._watcher.start(self._ready)
+
+    def watch(self, sock: Any, reader: Reader) -> None:
+        if self._keeper is not None:
+            sock.setsockopt(plain_socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self._readers[sock.fileno()] = (sock, reader)
+        self._epoll.register(sock.fileno(), _EPOLLIN)
+
+    def want_write(self, sock: Any, wanted: bool) -> None:
+        self._epoll.modify(sock.fileno(), _EPOLLIN | (_EPOLLOUT if wanted else 0))
+
+    def forget(self, sock: Any) -> None:
+        if self._readers.pop(sock.fileno(), None) is not None:
+            self._epoll.unregister(sock.fileno())
+
+    def close(self) -> None:
+        self._watcher.stop()
+        self._watcher.close()
+        self._epoll.close()
+        if self._keeper is not None:
+            self._keeper.close()
+
+    def _ready(self) -> None:
+        self._refresh_offset()
+        for fd, happened in self._epoll.poll(0, 8192):
+            entry = self._readers.get(fd)
+            if entry is None:
+                continue
+            sock, reader = entry
+            try:
+                if happened & _EPOLLOUT:
+                    reader.on_writable()
+                if happened & ~_EPOLLOUT:
+                    self._read(sock, reader)
+            except Exception:  # noqa: BLE001 - an error here would end the loop of every stream: show it and go on
+                gevent.get_hub().handle_error(reader, *sys.exc_info())
+
+    def _read(self, sock: Any, reader: Reader) -> None:
+        try:
+            data, ancillary, _, _ = sock.recvmsg(_READ_BYTES, 64)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, ancillary = b"", ()
+        seen = now_ns()
+        stamp = self._stamp_ns(ancillary)
+        believable = stamp is not None and reader.drained_ns - _SLACK_NS <= stamp <= seen + _SLACK_NS
+        if not believable and data:
+            self.unstamped += 1
+        reader.on_read(Stamped(stamp if believable and stamp is not None else seen, seen, believable, data))
+        reader.drained_ns = seen
+
+    def _stamp_ns(self, ancillary: Any) -> int | None:
+        if not ancillary:
+            return None
+        seconds, nanos = _timespec(ancillary[0][2])
+        return int(seconds) * 1_000_000_000 + int(nanos) - self.offset_ns
+
+    def _refresh_offset(self) -> None:
+        """Stamps are CLOCK_REALTIME. A slew moves both clocks alike; only a step changes the offset."""
+        before = now_ns()
+        offset = time.clock_gettime_ns(time.CLOCK_REALTIME) - before
+        if abs(offset - self.offset_ns) > 5_000:  # preempted between the two readings, or a step: look closer
+            offset = _realtime_offset_ns()
+            self.clock_steps += abs(offset - self.offset_ns) > _STEP_NS
+        self.offset_ns = offset
+
+    def _probe(self, limit_s: float = 2.0) -> bool:
+        """Send to ourselves until a stamp comes: the kernel switches stamping on later than it says.
+
+        TCP only: on UDP a missing stamp is filled in at read time, which would prove nothing.
+        """
+        real = monkey.get_original("socket", "socket")
+        listener, sender = real(), real()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        sender.connect(listener.getsockname())
+        receiver, _ = listener.accept()
+        receiver.setsockopt(plain_socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        deadline = time.monotonic() + limit_s
+        try:
+            while time.monotonic() < deadline:
+                sender.send(b"x")
+                if receiver.recvmsg(16, 64)[1]:
+                    return True
+                time.sleep(0.001)
+            return False
+        finally:
+            for sock in (listener, sender, receiver):
+                sock.close()
+
+
+def _realtime_offset_ns() -> int:
+    """CLOCK_REALTIME - CLOCK_MONOTONIC, from the narrowest of three brackets."""
+    brackets = []
+    for _ in range(3):
+        before = now_ns()
+        wall = time.clock_gettime_ns(time.CLOCK_REALTIME)
+        after = now_ns()
+        brackets.append((after - before, wall - (before + after) // 2))
+    return min(brackets)[1]
+
+
+def _stamping_socket() -> Any:
+    """An idle socket that asks for stamps, or None where the system knows none (then the user clock serves)."""
+    if sys.platform != "linux":
+        return None
+    sock = monkey.get_original("socket", "socket")()
+    try:
+        sock.setsockopt(plain_socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    except OSError:
+        sock.close()
+        return None
+    return sock

@@ -1,0 +1,221 @@
+"""A Lane is one provider's way through this process: its prompts rendered, its requests performed, its samples made.
+
+Rendering happens ahead of time and decoding after the stream has ended; between them only the transport runs.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import gevent
+
+from locustfiles.engine.exchange import Exchange
+from locustfiles.engine.experiment import Place
+from locustfiles.engine.recorder import Recorder
+from locustfiles.engine.transport import Endpoint, Transport
+from providers.dialects import DIALECTS
+from providers.dialects.base import Failure, HttpRequest, Prompt
+from providers.dialects.reply import Reply, read_reply
+from providers.sample import DETAIL_LIMIT, Phase, Sample
+from providers.secret import Scrubber
+from providers.spec import Provider
+from providers.workload import Workload
+
+
+class CutOffError(Exception):
+    """Thrown into a request that still runs when the drain is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A request ready to go: ``wire`` are its bytes."""
+
+    request_id: str
+    prompt: Prompt
+    wire: bytes
+    pair: str
+    slot: int | None = None
+
+
+class Lane:
+    def __init__(
+        self,
+        provider: Provider,
+        run_id: str,
+        transport: Transport,
+        recorder: Recorder,
+        scrubber: Scrubber,
+        place: Place,
+    ) -> None:
+        self.provider = provider
+        self._run_id = run_id  # request ids are unique over runs
+        self.endpoint = Endpoint(provider.base_url, provider.limits)
+        self.running: set[gevent.Greenlet] = set()
+        self._dialect = DIALECTS[provider.dialect_name]
+        self._transport, self._recorder, self._scrubber, self._place = transport, recorder, scrubber, place
+        self._tally = recorder.tallies[provider.name]
+        self._counter = 0
+
+    def prepare(self, workload: Workload, seed: int, index: int, pair: str, slot: int | None = None) -> Job:
+        prompt = workload.prompt(seed, index, self.provider.name)
+        self._counter += 1
+        request_id = f"{self._run_id}-{self.provider.name}-{self._counter}"
+        request = self._dialect.build(prompt, self.provider)
+        return Job(request_id, prompt, render(request, self.provider, request_id), pair, slot)
+
+    def perform(self, job: Job, phase: Phase, scheduled_at: float) -> Sample:
+        """Send, wait, decode, record. What goes wrong on the way is in the sample, not raised."""
+        exchange = Exchange()
+        current = gevent.getcurrent()
+        self.running.add(current)
+        self._tally.in_flight += 1
+        in_flight = self._tally.in_flight
+        try:
+            self._transport.send(self.endpoint, job.wire, exchange, self._has_content)
+        except CutOffError:
+            exchange.failure = Failure("cut_off", "still running when the drain was over")
+        finally:
+            self._tally.in_flight -= 1
+            self.running.discard(current)
+        sample = self._sample(job, exchange, phase, scheduled_at, in_flight)
+        self._recorder.take(sample)
+        return sample
+
+    def schedule(self) -> None:
+        """Count a request that will end as a sample, whatever happens to it."""
+        self._tally.scheduled += 1
+
+    @property
+    def outstanding(self) -> int:
+        return self._tally.scheduled - self._tally.finished
+
+    def drop(self, job: Job, phase: Phase, scheduled_at: float, detail: str) -> None:
+        """An arrival that found no place: recorded, never skipped silently."""
+        self._recorder.take(
+            self._identified(
+                job, phase, scheduled_at, started_at=scheduled_at, error="dropped", detail=detail,
+                in_flight=self._tally.in_flight,
+            )
+        )  # fmt: skip
+
+    def cut_off(self) -> None:
+        for greenlet in list(self.running):
+            gevent.kill(greenlet, CutOffError(), block=False)
+
+    def _reply(self, exchange: Exchange) -> Reply:
+        stream = self.provider.request.stream
+        return read_reply(self._dialect, exchange.status or 200, exchange.headers, exchange.arrivals(), stream=stream)
+
+    def _has_content(self, exchange: Exchange) -> bool:
+        return bool(self._reply(exchange).chunks)
+
+    def _sample(self, job: Job, exchange: Exchange, phase: Phase, scheduled_at: float, in_flight: int) -> Sample:
+        reply = self._reply(exchange)
+        # A stream that said its end is whole, even if its connection then broke.
+        broke = exchange.failure if not (reply.ended and reply.failure is None) else None
+        failure = broke or reply.failure
+        gaps = sorted(reply.gaps_s)
+        usage, bounded = reply.usage, reply.bounded
+        input_tokens = usage.input_tokens if usage.input_tokens is not None else _estimated_input(job, reply)
+        output_tokens = reply.output_tokens
+        return self._identified(
+            job,
+            phase,
+            scheduled_at,
+            started_at=exchange.started_at,
+            lag_s=exchange.started_at - scheduled_at,
+            dns_s=exchange.dns_s,
+            tcp_s=exchange.tcp_s,
+            tls_s=exchange.tls_s,
+            headers_s=exchange.headers_s,
+            ttft_s=reply.ttft_s,
+            ttfo_s=reply.ttfo_s,
+            e2e_s=reply.e2e_s,
+            end_s=exchange.end_s,
+            gap_p50_s=statistics.median_low(gaps) if gaps else None,
+            gap_p99_s=gaps[-(-99 * len(gaps) // 100) - 1] if gaps else None,
+            gap_max_s=gaps[-1] if gaps else None,
+            chunks=len(reply.chunks),
+            bounded_chunks=sum(bounded),
+            ttft_bounded=bool(bounded and bounded[0]),
+            input_tokens=input_tokens,
+            cached_tokens=usage.cached_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+            output_tokens=output_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            first_chunk_tokens=reply.first_chunk_tokens,
+            output_chars=reply.chars("answer", "tool"),
+            reasoning_chars=reply.chars("reasoning"),
+            token_source=reply.token_source,
+            cost_usd=self._cost_usd(reply, input_tokens, output_tokens),
+            provider_cost_usd=usage.cost_usd,
+            status=exchange.status,
+            error=failure.kind if failure else "",
+            finish=reply.finish,
+            detail=self._scrubber.scrub(" ".join(failure.message.split()))[:DETAIL_LIMIT] if failure else "",
+            retry_after_s=failure.retry_after_s if failure else None,
+            in_flight=in_flight,
+            connection=exchange.connection,
+            remote_addr=exchange.remote_addr,
+            served_model=reply.served.model,
+            served_region=reply.served.region,
+            provider_request_id=reply.served.request_id,
+            observer_lag_s=exchange.observer_lag_s,
+            stamp=exchange.stamp,
+        )
+
+    def _identified(self, job: Job, phase: Phase, scheduled_at: float, **measured: object) -> Sample:
+        return Sample(
+            request_id=job.request_id,
+            worker="local",
+            worker_region=self._place.region,
+            worker_cloud=self._place.cloud,
+            provider=self.provider.name,
+            capability=self.provider.capability,
+            endpoint_region=self.provider.region,
+            phase=phase,
+            pair=job.pair,
+            slot=job.slot,
+            prompt_id=job.prompt.prompt_id,
+            target_input_tokens=job.prompt.target_input_tokens,
+            target_output_tokens=job.prompt.target_output_tokens,
+            scheduled_at=scheduled_at,
+            **measured,  # type: ignore[arg-type]
+        )
+
+    def _cost_usd(self, reply: Reply, input_tokens: int | None, output_tokens: int | None) -> float | None:
+        """Failed requests with usage still cost; without usage only a success is priced, by its estimate."""
+        billed = reply.usage.output_tokens is not None or (reply.failure is None and reply.chunks)
+        if not billed or input_tokens is None or output_tokens is None:
+            return None
+        usage = reply.usage
+        return self.provider.price.request_usd(
+            input_tokens,
+            output_tokens,
+            usage.cached_tokens or 0,
+            usage.cache_write_tokens or 0,
+            usage.reasoning_tokens or 0,
+        )
+
+
+def _estimated_input(job: Job, reply: Reply) -> int | None:
+    return job.prompt.target_input_tokens if reply.chunks else None
+
+
+def render(request: HttpRequest, provider: Provider, request_id: str) -> bytes:
+    """The bytes of a request, secrets revealed: these go to the socket and nowhere else."""
+    parts = urlsplit(request.url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    headers = {
+        "host": parts.netloc,
+        "user-agent": "nephoscope/0.1",
+        "accept-encoding": "identity",  # compression would hold a stream's events back
+        "x-request-id": request_id,
+        **request.headers,
+        **provider.auth.headers(),
+        "content-length": str(len(request.body)),
+    }
+    lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + request.body

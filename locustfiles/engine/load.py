@@ -1,0 +1,99 @@
+"""The Load asks: open loop by a schedule that no provider can slow down, closed loop by users that wait for answers.
+
+Locust's user classes are the registration in open loop, one user per provider; in closed loop each user is a slot.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import gevent
+from gevent.pool import Pool
+
+from locustfiles.engine.arrivals import firing_order, offsets_s
+from locustfiles.engine.budget import Budget, worst_usd
+from locustfiles.engine.experiment import Experiment, Timetable
+from locustfiles.engine.lane import Job, Lane
+from providers.sample import Phase
+
+POOL_SIZE = 512  # requests in flight per provider and worker; an arrival beyond is a dropped sample
+STAGGER_S = 1.0  # closed-loop users begin spread over this, so that they do not ask in step
+
+
+@dataclass(slots=True)
+class Load:
+    """``lanes`` are those with a registered user; ``asking`` ends when the window, the budget or a person says so."""
+
+    experiment: Experiment
+    timetable: Timetable
+    budget: Budget
+    lanes: dict[str, Lane]
+    asking: bool = True
+
+    def finished(self) -> bool:
+        return not self.asking or self.budget.exhausted or self.timetable.over(time.time())
+
+    def admit(self, lane: Lane) -> bool:
+        """Count a request in, unless it might break the cap: then the run is over."""
+        if not self.budget.reserve(worst_usd(lane.provider, self.experiment.workload)):
+            return False
+        lane.schedule()
+        return True
+
+    def perform(self, lane: Lane, job: Job, phase: Phase, scheduled_at: float) -> None:
+        sample = lane.perform(job, phase, scheduled_at)
+        worst = worst_usd(lane.provider, self.experiment.workload)
+        self.budget.settle(worst, sample.cost_usd if sample.connection else 0.0)
+
+
+def run_open(load: Load, start_at: float) -> None:
+    """Fire arrival after arrival until the window ends: the same prompt to every provider at the same instant."""
+    experiment = load.experiment
+    pools = {name: Pool(POOL_SIZE) for name in load.lanes}
+    offsets = offsets_s(experiment.arrivals, experiment.rate_rps, experiment.seed, experiment.burstiness)
+    for index, offset_s in enumerate(offsets):
+        due = start_at + offset_s
+        if load.timetable.over(due):
+            return
+        # Rendered before its moment, so that the moment itself costs a spawn and a send.
+        jobs = {
+            name: lane.prepare(experiment.workload, experiment.seed, index, str(index))
+            for name, lane in load.lanes.items()
+        }
+        _sleep_until(due)
+        if load.finished():
+            return
+        for name in firing_order(list(jobs), experiment.seed, index):
+            _fire(load, pools[name], load.lanes[name], jobs[name], due)
+
+
+def _fire(load: Load, pool: Pool, lane: Lane, job: Job, due: float) -> None:
+    phase = load.timetable.phase(due)
+    if not load.admit(lane):
+        return
+    if pool.full():
+        load.budget.settle(worst_usd(lane.provider, load.experiment.workload), 0.0)
+        lane.drop(job, phase, due, f"{POOL_SIZE} requests were in flight")
+    else:
+        pool.spawn(load.perform, lane, job, phase, due)
+
+
+def run_closed(load: Load, lane: Lane, slot: int, slots: int) -> None:
+    """One user: ask, wait for the answer, ask again. Slot and iteration pair the prompts across providers."""
+    gevent.sleep(STAGGER_S * slot / slots)
+    iteration = 0
+    while not load.finished():
+        pair = f"{slot}.{iteration}"
+        index = iteration * slots + slot
+        job = lane.prepare(load.experiment.workload, load.experiment.seed, index, pair, slot)
+        now = time.time()
+        if not load.admit(lane):
+            return
+        load.perform(lane, job, load.timetable.phase(now), now)
+        iteration += 1
+
+
+def _sleep_until(due: float) -> None:
+    while (remaining_s := due - time.time()) > 0:
+        gevent.sleep(remaining_s)

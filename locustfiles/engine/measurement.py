@@ -1,0 +1,149 @@
+"""A Measurement is one run in progress: it opens the run folder, the lanes and the clock, and closes them in order.
+
+Everything is on disk from the first moment, and the manifest says ``complete`` only when the last of it is.
+It does not know Locust's life cycle; ``harness`` calls it at the right moments.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import gevent
+
+from locustfiles.engine import manifest
+from locustfiles.engine.budget import Budget
+from locustfiles.engine.experiment import Experiment, Timetable
+from locustfiles.engine.health import Health
+from locustfiles.engine.lane import Lane
+from locustfiles.engine.live import Live
+from locustfiles.engine.load import Load, run_open
+from locustfiles.engine.preflight import preflight, table
+from locustfiles.engine.recorder import Recorder
+from locustfiles.engine.simulation import Simulation
+from locustfiles.engine.transport import Transport
+from providers.run import create_run
+from providers.spec import Provider
+
+_LEAD_S = 0.1  # between fixing the timetable and its first instant
+_WATCH_S = 0.05
+_DRAIN_WATCH_S = 0.01
+
+
+class Measurement:
+    """``names`` are the providers that take part: the class picker may leave some out."""
+
+    def __init__(self, experiment: Experiment, environment: Any, names: list[str]) -> None:
+        self.experiment = experiment
+        self.run = create_run(experiment.place.results, experiment.sha256)
+        self.timetable = Timetable(experiment.warm_up_s, experiment.window_s, start_at=time.time())
+        self.load = Load(experiment, self.timetable, Budget(experiment.max_cost_usd), {})
+        self.ended = "running"
+        self._names, self._environment = names, environment
+        self._manifest = manifest.opening(experiment, self.run.run_id)
+        self._lanes: dict[str, Lane] = {}
+        self._pump: gevent.Greenlet | None = None
+        self._abort = False
+        self._files = ExitStack()  # closed in the reverse order of opening, as far as opening came
+        self.run.write_manifest(self._manifest)
+
+    def open(self) -> None:
+        """Simulator, sockets, preflight; RunError when one of them cannot be had."""
+        experiment = self.experiment
+        taking_part = [p for p in experiment.roster.providers if p.name in self._names]
+        self._recorder = Recorder(self.run.samples, [p.name for p in taking_part], self._environment)
+        self._files.callback(self._recorder.close)
+        if any(provider.type == "mock" for provider in taking_part):
+            simulation = Simulation(experiment.roster.path, self.run.truth)
+            self._files.callback(simulation.stop)
+            addresses = {p.name: {"base_url": simulation.url(p.name)} for p in taking_part if p.type == "mock"}
+            taking_part = [p.model_copy(update=addresses.get(p.name, {})) for p in taking_part]
+        transport = Transport()
+        self._lanes = {p.name: self._lane(p, transport) for p in taking_part}
+        self._files.callback(transport.close, [lane.endpoint for lane in self._lanes.values()])
+        self._health = Health(transport.hub, self.timetable)
+        self._health.start()
+        self._files.callback(self._health.stop)
+        if experiment.preflight:
+            samples = preflight(list(self._lanes.values()), experiment.workload, experiment.seed)
+            sys.stderr.write(table(samples) + "\n")
+        live = Live(self.run.live, self._recorder.tallies, self._health, self.timetable, experiment.place)
+        live.start()
+        self._files.callback(live.stop)
+
+    def register(self, name: str) -> Lane:
+        """A Locust user of this provider has started: its lane takes part from now on."""
+        lane = self._lanes[name]
+        self.load.lanes[name] = lane
+        return lane
+
+    def begin(self) -> None:
+        """All users are there: fix the timetable, and in open loop start the pump."""
+        start_at = time.time() + _LEAD_S
+        self.timetable.begin(start_at)
+        if not self.experiment.closed:
+            self._pump = gevent.spawn(run_open, self.load, start_at)
+
+    def wait(self) -> None:
+        """Return when the window is over, or the budget."""
+        while not self.load.finished():
+            gevent.sleep(_WATCH_S)
+
+    def drain(self) -> None:
+        """No new work; wait for what is in flight, then cut off what still runs. Every request ends as a sample."""
+        self.load.asking = False
+        limit = time.monotonic() + self.experiment.drain_s
+        while self._outstanding() and time.monotonic() < limit and not self._abort:
+            gevent.sleep(_DRAIN_WATCH_S)
+        while self._outstanding():
+            for lane in self._lanes.values():
+                lane.cut_off()
+            gevent.sleep(_DRAIN_WATCH_S)
+        if self._pump is not None:
+            self._pump.kill()
+
+    def abort(self) -> None:
+        """Wait for nothing any more."""
+        self._abort = True
+
+    def close(self, *, interrupted: bool) -> None:
+        """Finish every file; after this the run folder is the whole truth of the run."""
+        self.timetable.end_at = time.time()
+        self.ended = self._why_ended(interrupted)
+        outcome = self._outcome()
+        self._files.close()
+        self.run.write_manifest(self._manifest | outcome)
+
+    def _why_ended(self, interrupted: bool) -> str:
+        if self.load.budget.exhausted:
+            return "spend_cap"
+        if self.timetable.over(time.time()) and not self._abort:
+            return "finished"
+        return "interrupted" if interrupted else "stopped"
+
+    def _lane(self, provider: Provider, transport: Transport) -> Lane:
+        scrubber = self.experiment.roster.scrubber()
+        return Lane(provider, self.run.run_id, transport, self._recorder, scrubber, self.experiment.place)
+
+    def _outstanding(self) -> int:
+        return sum(lane.outstanding for lane in self._lanes.values())
+
+    def _outcome(self) -> dict[str, Any]:
+        """What became of it; nothing of workers and counts when it never opened."""
+        outcome = {"complete": self.ended == "finished", "ended": self.ended, "phases": self.timetable.instants()}
+        if not self._lanes:
+            return outcome
+        place = self.experiment.place
+        tallies = self._recorder.tallies
+        worker = {"name": "local", "region": place.region, "cloud": place.cloud}
+        clock = {"clock_offset_s": 0.0, "clock_uncertainty_s": 0.0}  # one process: nothing to compare with
+        return outcome | {
+            "workers": [worker | clock | self._health.report()],
+            "matrix": {
+                "planned": {name: {place.region: 1} for name in tallies},
+                "realized": {name: {place.region: tally.sent} for name, tally in tallies.items()},
+            },
+            "counts": {name: tally.counts() for name, tally in tallies.items()},
+        }

@@ -1,0 +1,206 @@
+"""The harness flags: one group of Locust custom arguments, each also an environment variable and a config-file key.
+
+What cannot be done as asked is refused here, in one line, before any request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import locust.argument_parser
+from locust.util.timespan import parse_timespan
+
+from locustfiles.engine.arrivals import OPEN_KINDS
+from locustfiles.engine.experiment import Experiment, Place
+from providers.errors import ConfigError
+from providers.roster import Roster
+from providers.spec import Provider
+from providers.workload import load_workload
+
+DEFAULT_PROVIDERS = "providers/mock.yaml"
+DEFAULT_WINDOW_S = 60
+_REFUSED = {
+    "--host": "every provider has its own address in the providers file; write base_url there",
+    "--stop-timeout": "the drain waits for requests in flight; set --drain",
+    "--reset-stats": "warm-up is kept apart by phase, nothing is thrown away; leave it out",
+    "--enable-rebalancing": "moving users between regions would spoil the comparison; leave it out",
+}
+
+
+def seconds(text: str) -> float:
+    """``30``, ``30s``, ``1m30s`` or ``0.5``: seconds, 0 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        try:
+            value = float(parse_timespan(text))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"got {text!r}; expected a time span as 30s or 1m30s") from None
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected 0 seconds or more")
+    return value
+
+
+def positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a number above 0")
+    return value
+
+
+def slo(text: str) -> dict[str, float]:
+    """``ttft=2.0,tpot=0.1`` as seconds by metric."""
+    limits: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, value = part.strip().partition("=")
+        if name not in ("ttft", "tpot", "e2e") or not equals:
+            raise argparse.ArgumentTypeError(f"got {part!r}; expected ttft=, tpot= or e2e= and seconds, as ttft=2.0")
+        limits[f"{name}_s"] = positive(value)
+    return limits
+
+
+def add_flags(parser: Any) -> None:
+    """Add our group, refuse what Locust offers but a measurement must not do, and speak in one line."""
+    parser.allow_abbrev = False  # an abbreviated --providers would be unknown to the early reader
+    parser.error = _refuse
+    flags = parser.add_argument_group("Nephoscope")
+    for name, kind, default, text in _FLAGS:
+        _add(flags, name, kind, default, text)
+    for name, text in _SWITCHES:
+        _add(flags, name, None, False, text)
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public way to reach an existing flag
+        for option, reason in _REFUSED.items():
+            if option in action.option_strings:
+                _turn_down(action, option, reason)
+
+
+_FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
+    ("--providers", str, DEFAULT_PROVIDERS, "FILE: the endpoints to compare"),
+    ("--workload", str, "chat", "NAME|FILE: what every provider is asked"),
+    ("--arrivals", ("closed", *OPEN_KINDS), None, "how requests arrive [poisson; closed when -u is given]"),
+    ("--rate", positive, 5.0, "requests/s per provider, open loop"),
+    ("--burstiness", positive, 1.0, "shape of gamma arrivals: below 1 comes in bursts, 1 is Poisson"),
+    ("--warm-up", seconds, 10.0, "time before the measured window, recorded but not scored"),
+    ("--drain", seconds, 30.0, "time given to requests in flight at the end"),
+    ("--slo", slo, None, "ttft=S,tpot=S,e2e=S: goodput's limits [the profile's]"),
+    ("--seed", int, 1, "of arrivals, prompts and firing order"),
+    ("--max-cost-usd", positive, None, "spend no more; required where a real provider has a price"),
+    ("--region", str, "", "the name of the region this process runs in"),
+    ("--cloud", str, "", "the name of the cloud this process runs in"),
+    ("--results", str, "results", "DIR: where run folders go"),
+)
+_SWITCHES = (
+    ("--plan", "print requests, tokens, USD and duration, and exit"),
+    ("--no-preflight", "do not send one request per provider before the load"),
+    ("--no-score", "do not score the run when it ends"),
+)
+_READ_EARLY = ("--providers", "--results", "--region", "--cloud")
+_IN_WEB_FORM = ("--rate", "--warm-up", "--drain", "--seed")
+
+
+def _add(flags: Any, name: str, kind: Any, default: Any, text: str) -> None:
+    variable = f"LOCUST_{name.strip('-').replace('-', '_').upper()}"
+    shown = text if default in (None, False) else f"{text} [{default:g}]" if isinstance(default, float) else text
+    if kind is None:
+        action = flags.add_argument(name, action="store_true", env_var=variable, help=shown)
+    elif isinstance(kind, tuple):
+        action = flags.add_argument(name, choices=kind, default=default, env_var=variable, help=shown)
+    else:
+        action = flags.add_argument(name, type=kind, default=default, env_var=variable, help=shown)
+    action.include_in_web_ui = name in _IN_WEB_FORM
+    action.is_secret = action.is_required = action.is_multiple = False
+
+
+def _turn_down(action: Any, option: str, reason: str) -> None:
+    accept = action.type
+
+    def refuse(text: str) -> Any:
+        if text == action.default:  # argparse passes a default through the type, too
+            return accept(text) if accept else text
+        raise argparse.ArgumentTypeError(f"not here: {reason}")
+
+    if action.nargs == 0:
+        action.__class__ = type("Refused", (argparse.Action,), {"__call__": lambda *_: _refuse(f"{option}: {reason}")})
+    else:
+        action.type = refuse
+
+
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"Error: {message}\n")
+    raise SystemExit(2)
+
+
+def early() -> Place:
+    """What must be known at import, by the same sources and precedence as Locust's own ``-f``."""
+    parser = locust.argument_parser.get_empty_argument_parser(add_help=False)
+    parser.allow_abbrev = False
+    for name, default in (
+        ("--providers", DEFAULT_PROVIDERS),
+        ("--results", "results"),
+        ("--region", ""),
+        ("--cloud", ""),
+    ):
+        parser.add_argument(name, default=default, env_var=f"LOCUST_{name.strip('-').upper()}")
+    known, _ = parser.parse_known_args()
+    return Place(Path(known.providers), Path(known.results), known.region, known.cloud)
+
+
+def arrivals_of(options: Any) -> str:
+    """The kind asked for, else closed loop where users were asked for, else Poisson; ConfigError when both were."""
+    if options.arrivals in OPEN_KINDS and options.num_users:
+        raise ConfigError(
+            f"-u {options.num_users}: --arrivals {options.arrivals} has no users; leave -u out, set --rate"
+        )
+    return options.arrivals or ("closed" if options.num_users else "poisson")
+
+
+def experiment(
+    options: Any, roster: Roster, taking_part: list[Provider], place: Place, window_s: float | None
+) -> Experiment:
+    """The experiment that parsed options ask for; ConfigError when it cannot be run as asked."""
+    users = options.num_users or 0
+    arrivals = options.arrivals
+    if arrivals == "closed":
+        _check_users(users, sum(provider.weight for provider in taking_part))
+    if options.max_cost_usd is None:
+        _check_uncapped(roster, taking_part)
+    return Experiment(
+        roster=roster,
+        workload=load_workload(options.workload),
+        arrivals=arrivals,
+        rate_rps=options.rate,
+        burstiness=options.burstiness,
+        users=users,
+        warm_up_s=options.warm_up,
+        window_s=float(window_s or DEFAULT_WINDOW_S),
+        drain_s=options.drain,
+        slo=options.slo,
+        seed=options.seed,
+        max_cost_usd=options.max_cost_usd,
+        preflight=not options.no_preflight,
+        score=not options.no_score,
+        place=place,
+    )
+
+
+def _check_users(users: int, shares: int) -> None:
+    if users < 1:
+        raise ConfigError("--arrivals closed: needs -u, the number of users over all providers; write for example -u 6")
+    if users % shares:
+        below, above = users - users % shares, users - users % shares + shares
+        nearest = f"{below} or {above}" if below else f"{above}"
+        raise ConfigError(f"-u {users}: {shares} providers cannot share it equally; write -u {nearest}")
+
+
+def _check_uncapped(roster: Roster, taking_part: list[Provider]) -> None:
+    for provider in taking_part:
+        if provider.type != "mock" and provider.priced:
+            raise ConfigError(
+                f"{roster.path}: provider '{provider.name}': costs money and no cap is set; write --max-cost-usd 5"
+            )

@@ -1,0 +1,171 @@
+"""A Reply is what one exchange amounted to: the one place that owns TTFT, E2E, gaps, tokens and the rule of success.
+
+It works on (arrival, bytes) pairs after the stream has ended, so nothing here can disturb a clock. Success = terminal
+marker seen, no error event, at least one content fragment; HTTP 200 alone is not success. It does not know where the
+pairs come from, nor what a request costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from providers.dialects.base import Dialect, End, Event, Failure, Finish, Fragment, Served, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One read of body bytes: seconds since s, and whether it covered several network segments."""
+
+    at_s: float
+    data: bytes
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One content-bearing event, dated by the read that completed it."""
+
+    at_s: float
+    read: int
+    merged: bool
+    fragments: tuple[Fragment, ...]
+
+    @property
+    def chars(self) -> int:
+        return sum(len(fragment.text) for fragment in self.fragments)
+
+
+@dataclass(slots=True)
+class Reply:
+    """What was said, and when. ``failure`` is None for success."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    served: Served = field(default_factory=Served)
+    finish: str = ""
+    ended: bool = False
+    failure: Failure | None = None
+
+    @property
+    def ttft_s(self) -> float | None:
+        return self.chunks[0].at_s if self.chunks else None
+
+    @property
+    def ttfo_s(self) -> float | None:
+        """First answer fragment: where reasoning streams first, later than TTFT."""
+        return next((c.at_s for c in self.chunks if any(f.category == "answer" for f in c.fragments)), None)
+
+    @property
+    def e2e_s(self) -> float | None:
+        return self.chunks[-1].at_s if self.chunks else None
+
+    @property
+    def gaps_s(self) -> list[float]:
+        times = [chunk.at_s for chunk in self.chunks]
+        return [later - earlier for earlier, later in pairwise(times)]
+
+    @property
+    def bounded(self) -> list[bool]:
+        """Per chunk: it shares a read of several segments with a *later* chunk.
+
+        Such a read carries its last segment's time, so only the last chunk in it is exact.
+        """
+        following = [chunk.read for chunk in self.chunks[1:]]
+        return [c.merged and c.read == later for c, later in zip(self.chunks, [*following, -1], strict=True)]
+
+    def chars(self, *categories: str) -> int:
+        return sum(len(f.text) for c in self.chunks for f in c.fragments if f.category in categories)
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Billed total where the provider said it; else one token for four characters, marked as an estimate."""
+        if self.usage.output_tokens is not None:
+            return self.usage.output_tokens
+        chars = self.chars("answer", "reasoning", "tool")
+        return max(1, round(chars / 4)) if chars else None
+
+    @property
+    def token_source(self) -> str:
+        if self.usage.output_tokens is not None:
+            return "usage"
+        return "estimate" if self.chunks else ""
+
+    @property
+    def first_chunk_tokens(self) -> float | None:
+        """n1: the provider's per-chunk count, else M x characters at c1 / all streamed characters, at least 1."""
+        total = self.output_tokens
+        if total is None or not self.chunks:
+            return None
+        counted = [f.tokens for f in self.chunks[0].fragments if f.tokens is not None]
+        if counted:
+            return float(sum(counted))
+        streamed = total - (0 if self.chars("reasoning") else self.usage.reasoning_tokens or 0)
+        return max(1.0, streamed * self.chunks[0].chars / sum(c.chars for c in self.chunks))
+
+
+def read_reply(
+    dialect: Dialect, status: int, headers: Mapping[str, str], arrivals: Sequence[Arrival], *, stream: bool
+) -> Reply:
+    """The reply of a complete or broken answer; it never raises, a broken frame becomes the failure ``protocol``."""
+    reply = Reply(served=dialect.served(headers))
+    if status != 200:
+        reply.failure = dialect.failure(status, headers, b"".join(arrival.data for arrival in arrivals))
+        return reply
+    stream = stream and "application/json" not in headers.get("content-type", "")  # some answer unary all the same
+    framer = dialect.framer(stream=stream)
+    for read, arrival in enumerate(arrivals):
+        for frame in framer.feed(arrival.data):
+            _take(reply, dialect, frame, arrival, read)
+    if arrivals:
+        for frame in framer.close():
+            _take(reply, dialect, frame, arrivals[-1], len(arrivals) - 1)
+    if reply.failure is None:
+        reply.failure = _verdict(reply)
+    return reply
+
+
+def _take(reply: Reply, dialect: Dialect, frame: bytes, arrival: Arrival, read: int) -> None:
+    try:
+        events = dialect.events(frame)
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
+        reply.failure = reply.failure or Failure("protocol", f"malformed frame: {error}")
+        return
+    fragments = tuple(event for event in events if isinstance(event, Fragment))
+    if fragments:
+        reply.chunks.append(Chunk(arrival.at_s, read, arrival.merged, fragments))
+    for event in events:
+        _note(reply, event)
+
+
+def _note(reply: Reply, event: Event) -> None:
+    match event:
+        case Usage():
+            reply.usage = event
+        case Finish(reason):
+            reply.finish = reason
+            reply.ended = True  # a finish reason is terminal: some servers never send [DONE]
+        case End():
+            reply.ended = True
+        case Failure():
+            reply.failure = reply.failure or event
+        case Served():
+            reply.served = Served(
+                event.model or reply.served.model,
+                event.region or reply.served.region,
+                event.request_id or reply.served.request_id,
+            )
+
+
+def _verdict(reply: Reply) -> Failure | None:
+    """The rule of success, for a stream that reported no failure itself."""
+    if not reply.ended:
+        return Failure("truncated", "the stream ended without a terminal marker")
+    if reply.finish == "content_filter":
+        return Failure("content_filter", "the provider's filter ended the answer")
+    if reply.finish == "error":
+        return Failure("server", "the provider ended the answer with an error")
+    if not reply.chunks:
+        return Failure("protocol", "the answer held no content")
+    return None

@@ -1,0 +1,37 @@
+"""A simulator as a child process that dies with its parent, even if that is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from providers.errors import ConfigError
+
+_STOP_S = 5.0
+
+
+@contextlib.contextmanager
+def simulator(file: Path, truth: Path | None = None) -> Iterator[str]:
+    """Yields the base URL under which provider P of the file answers at ``/P/v1``."""
+    command = [sys.executable, "-m", "providers", "simulate", str(file), "--until-eof"]
+    command += ["--truth", str(truth)] if truth else []
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        line = child.stdout.readline()
+        if not line:
+            raise ConfigError(f"{file}: the simulator did not start; its own line above says why")
+        yield str(json.loads(line)["base_url"])
+    finally:
+        child.stdin.close()
+        try:
+            child.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        child.stdout.close()
