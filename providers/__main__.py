@@ -1,41 +1,61 @@
-"""Commands on providers files: check, new, schema and simulate."""
+"""Commands on providers files: check one, start one, describe their schema, simulate their mocks."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
+from providers.arguments import TEMPLATES, parser
 from providers.errors import NephoscopeError
 from providers.roster import load_roster
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m providers", description=__doc__, allow_abbrev=False)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    simulate = commands.add_parser("simulate", allow_abbrev=False, help="serve the mock providers of a file")
-    simulate.add_argument("file", type=Path)
-    simulate.add_argument("--host", default="127.0.0.1")
-    simulate.add_argument("--port", type=int, default=0)
-    simulate.add_argument("--truth", type=Path)
-    simulate.add_argument("--until-eof", action="store_true")
-    simulate.add_argument("--max-tokens", type=int)
-    simulate.add_argument("--max-rps", type=float)
-    simulate.set_defaults(run=run_simulate)
-    options = parser.parse_args()
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
     try:
-        options.run(options)
+        return _COMMANDS[options.command](options)
     except NephoscopeError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
+
+
+def _check(options: argparse.Namespace) -> int:
+    from providers import check, trial  # noqa: PLC0415 - the simulator starts without them
+
+    roster = load_roster(options.file)
+    for warning in roster.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    if options.live:
+        trials = trial.try_roster(roster)
+        print(trial.report(roster, trials))
+        return 3 if any(each.failure for each in trials) else 0
+    say = check.explanation if options.explain else check.requests if options.dry_run else check.summary
+    print(say(roster).rstrip("\n"))
     return 0
 
 
-def run_simulate(o) -> None:
-    from providers.simulator.server import Settings, serve
+def _new(options: argparse.Namespace) -> int:
+    print((TEMPLATES / f"{options.kind}.yaml").read_text(encoding="utf-8"), end="")
+    return 0
 
-    serve(load_roster(o.file).providers, Settings(o.host, o.port, o.truth, o.until_eof, o.max_tokens, o.max_rps))
 
+def _schema(_: argparse.Namespace) -> int:
+    from providers.schema import file_schema  # noqa: PLC0415 - as above
+
+    print(json.dumps(file_schema(), indent=2))
+    return 0
+
+
+def _simulate(o: argparse.Namespace) -> int:
+    from providers.simulator.server import Settings, serve  # noqa: PLC0415 - only this command serves
+
+    serve(load_roster(o.file), Settings(o.host, o.port, o.truth, o.until_eof, o.max_tokens, o.max_rps))
+    return 0
+
+
+_COMMANDS = {"check": _check, "new": _new, "schema": _schema, "simulate": _simulate}
 
 if __name__ == "__main__":
     sys.exit(main())

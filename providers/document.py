@@ -54,7 +54,7 @@ def read_document(path: Path) -> Document:
         node = yaml.compose(text, yaml.SafeLoader)
         if node is not None:
             _note_lines(path, node, (), lines)
-        data = yaml.load(text, yaml.SafeLoader)  # noqa: S506 - the safe loader
+        data = yaml.load(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)

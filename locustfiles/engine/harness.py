@@ -30,6 +30,7 @@ from locustfiles.engine.measurement import Measurement
 from locustfiles.engine.native_stats import NativeStats, whole_milliseconds
 from locustfiles.engine.plan import plan
 from locustfiles.engine.users import user_classes
+from locustfiles.engine.web import check_address, refuse_foreign_posts
 from providers.errors import NephoscopeError
 from providers.roster import Roster, load_roster
 from providers.run import Run
@@ -97,6 +98,12 @@ class Harness:
             refuse("--master, --worker and --processes: not in this version; run one process")
         if Path(self._options.providers) != self.place.providers:
             refuse(f"--providers {self._options.providers}: read too late; write the flag out in full")
+        if self.web_ui:
+            try:
+                check_address(self._options)
+            except NephoscopeError as error:
+                refuse(str(error))
+            refuse_foreign_posts(self.web_ui)
         for warning in self.roster.warnings:
             sys.stderr.write(f"Warning: {warning}\n")
         try:
@@ -139,7 +146,7 @@ class Harness:
         self._opened.clear()
         try:
             self._open(user_count)
-        except NephoscopeError as error:
+        except Exception as error:  # noqa: BLE001 - a greenlet that dies here would leave the run hanging
             self._give_up(error)
             return
         finally:
@@ -177,9 +184,14 @@ class Harness:
         return len(self.environment.user_classes)
 
     def _give_up(self, error: Exception) -> None:
-        sys.stderr.write(f"Error: {error}\n")
+        """The run never began: say why, and leave unless a person at the web UI can try again."""
+        expected = isinstance(error, NephoscopeError)
+        if expected:
+            sys.stderr.write(f"Error: {error}\n")
+        else:
+            _log.error("the run could not begin", exc_info=error)
         if not self._interactive:
-            self.environment.process_exit_code = EXIT_CONFIG
+            self.environment.process_exit_code = EXIT_CONFIG if expected else EXIT_INCOMPLETE
             gevent.spawn(self._leave)
 
     # ---- during the load

@@ -5,6 +5,7 @@ Rendering happens ahead of time and decoding after the stream has ended; between
 
 from __future__ import annotations
 
+import logging
 import statistics
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ from providers.sample import DETAIL_LIMIT, Phase, Sample
 from providers.secret import Scrubber
 from providers.spec import Provider
 from providers.workload import Workload
+
+_log = logging.getLogger("nephoscope")
 
 
 class CutOffError(Exception):
@@ -79,7 +82,12 @@ class Lane:
         finally:
             self._tally.in_flight -= 1
             self.running.discard(current)
-        sample = self._sample(job, exchange, phase, scheduled_at, in_flight)
+        try:
+            sample = self._sample(job, exchange, phase, scheduled_at, in_flight)
+        except Exception:  # noqa: BLE001 - whatever an answer did to our decoder, its request is a row
+            _log.exception("%s: the answer could not be decoded", job.request_id)
+            exchange.failure, exchange.reads = Failure("protocol", "the answer could not be decoded"), []
+            sample = self._sample(job, exchange, phase, scheduled_at, in_flight)
         self._recorder.take(sample)
         return sample
 
@@ -102,7 +110,7 @@ class Lane:
 
     def cut_off(self) -> None:
         for greenlet in list(self.running):
-            gevent.kill(greenlet, CutOffError(), block=False)
+            gevent.kill(greenlet, CutOffError())
 
     def _reply(self, exchange: Exchange) -> Reply:
         stream = self.provider.request.stream

@@ -30,6 +30,7 @@ from providers.spec import Provider
 _LEAD_S = 0.1  # between fixing the timetable and its first instant
 _WATCH_S = 0.05
 _DRAIN_WATCH_S = 0.01
+_CUT_LIMIT_S = 5.0  # a request that cannot even be cut off is declared lost
 
 
 class Measurement:
@@ -97,7 +98,8 @@ class Measurement:
         limit = time.monotonic() + self.experiment.drain_s
         while self._outstanding() and time.monotonic() < limit and not self._abort:
             gevent.sleep(_DRAIN_WATCH_S)
-        while self._outstanding():
+        limit = time.monotonic() + _CUT_LIMIT_S
+        while self._outstanding() and time.monotonic() < limit:
             for lane in self._lanes.values():
                 lane.cut_off()
             gevent.sleep(_DRAIN_WATCH_S)

@@ -75,6 +75,8 @@ def add_flags(parser: Any) -> None:
     for name, text in _SWITCHES:
         _add(flags, name, None, False, text)
     for action in parser._actions:  # noqa: SLF001 - argparse has no public way to reach an existing flag
+        if "--web-host" in action.option_strings:
+            action.default = "127.0.0.1"
         for option, reason in _REFUSED.items():
             if option in action.option_strings:
                 _turn_down(action, option, reason)
@@ -96,6 +98,7 @@ _FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
     ("--results", str, "results", "DIR: where run folders go"),
 )
 _SWITCHES = (
+    ("--insecure-web", "let the web UI listen beyond this machine without a login"),
     ("--plan", "print requests, tokens, USD and duration, and exit"),
     ("--no-preflight", "do not send one request per provider before the load"),
     ("--no-score", "do not score the run when it ends"),
@@ -132,6 +135,8 @@ def _turn_down(action: Any, option: str, reason: str) -> None:
 
 
 def _refuse(message: str) -> NoReturn:
+    if message.startswith("unrecognized"):
+        message += "; flags are written in full, 'python -m locustfiles --help' lists ours"
     sys.stderr.write(f"Error: {message}\n")
     raise SystemExit(2)
 

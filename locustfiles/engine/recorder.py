@@ -44,7 +44,7 @@ class Tally:
             "sent": self.sent,
             "finished": self.finished,
             "dropped": self.dropped,
-            "lost": 0,
+            "lost": self.scheduled - self.finished,
         }
 
     def add(self, sample: Sample) -> None:

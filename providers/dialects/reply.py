@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from providers.dialects.base import Dialect, End, Event, Failure, Finish, Fragment, Served, Usage
+from providers.dialects.failures import kind_of_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,8 @@ class Reply:
 
         Such a read carries its last segment's time, so only the last chunk in it is exact.
         """
-        following = [chunk.read for chunk in self.chunks[1:]]
-        return [c.merged and c.read == later for c, later in zip(self.chunks, [*following, -1], strict=True)]
+        reads = [chunk.read for chunk in self.chunks]
+        return [c.merged and c.read == later for c, later in zip(self.chunks, [*reads[1:], None], strict=False)]
 
     def chars(self, *categories: str) -> int:
         return sum(len(f.text) for c in self.chunks for f in c.fragments if f.category in categories)
@@ -111,7 +112,7 @@ def read_reply(
     """The reply of a complete or broken answer; it never raises, a broken frame becomes the failure ``protocol``."""
     reply = Reply(served=dialect.served(headers))
     if status != 200:
-        reply.failure = dialect.failure(status, headers, b"".join(arrival.data for arrival in arrivals))
+        reply.failure = _refusal(dialect, status, headers, b"".join(arrival.data for arrival in arrivals))
         return reply
     stream = stream and "application/json" not in headers.get("content-type", "")  # some answer unary all the same
     framer = dialect.framer(stream=stream)
@@ -126,10 +127,20 @@ def read_reply(
     return reply
 
 
+_BROKEN = (ValueError, AttributeError, TypeError, KeyError, IndexError)  # what data of the wrong shape raises
+
+
+def _refusal(dialect: Dialect, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
+    try:
+        return dialect.failure(status, headers, body)
+    except _BROKEN:
+        return Failure(kind_of_status(status), f"HTTP {status} with a body of an unknown shape")
+
+
 def _take(reply: Reply, dialect: Dialect, frame: bytes, arrival: Arrival, read: int) -> None:
     try:
         events = dialect.events(frame)
-    except (ValueError, AttributeError, TypeError, KeyError) as error:
+    except _BROKEN as error:
         reply.failure = reply.failure or Failure("protocol", f"malformed frame: {error}")
         return
     fragments = tuple(event for event in events if isinstance(event, Fragment))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import time
 import uuid
 from collections.abc import Iterable
 
@@ -38,13 +37,12 @@ class Simulator:
         name, _, rest = scope["path"][1:].partition("/")
         provider = self._providers.get(name)
         if provider is not None and rest == "v1/chat/completions" and scope["method"] == "POST":
-            await self._chat(provider, scope, receive, send)
+            await self._chat(provider, dict(scope["headers"]), receive, send)
             return
         try:
-            document = self._page(scope, provider, rest)
-            await send_json(send, 200, document, [])
+            await send_json(send, 200, self._page(scope, provider, rest), [])
         except Refusal as refusal:
-            await send_json(send, refusal.status, refusal.document(), refusal.headers)
+            await refusal.send(send, [])
 
     def close(self) -> None:
         """Ends what is running; each request logs itself."""
@@ -65,51 +63,31 @@ class Simulator:
         return {"object": "list", "data": [model]}
 
     def _authorize(self, headers: dict[bytes, bytes]) -> None:
+        if self._closing:
+            raise Refusal(503, "The simulator is stopping.", "service_unavailable")
         if self._expected and not hmac.compare_digest(headers.get(b"authorization", b""), self._expected):
             raise Refusal(401, "Incorrect API key provided.", "invalid_api_key")
 
-    async def _chat(self, provider: MockProvider, scope: Scope, receive: Receive, send: Send) -> None:
-        arrived, arrived_at = asyncio.get_running_loop().time(), time.time()
-        headers = dict(scope["headers"])
+    async def _chat(self, provider: MockProvider, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:_ID_LIMIT] or uuid.uuid4().hex
-        truth = Truth(request_id, provider.name, arrived_at)
+        truth = Truth(request_id, provider.name)
         echo = [(b"x-request-id", request_id.encode("latin-1"))]
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
         try:
             self._authorize(headers)
-            await self._answer(provider, receive, send, truth, arrived, echo)
+            await _answer(provider, truth, receive, send, echo)
         except Refusal as refusal:
             truth.status, truth.error = refusal.status, kind_of_status(refusal.status)
-            truth.headers_s = asyncio.get_running_loop().time() - arrived
-            answer_headers = [*echo, *provider.headers(), *refusal.headers]
-            await send_json(send, refusal.status, refusal.document(), answer_headers)
-        except asyncio.CancelledError:  # the client left, or we are closing; both are told by the log, not by raising
+            truth.headers_s = truth.elapsed_s()
+            await refusal.send(send, [*echo, *provider.headers()])
+        except asyncio.CancelledError:  # the client left, or we are closing: it ends here, in the log
             truth.error = truth.error or self._departure(truth)
         finally:
             self._running.discard(task)
-            if truth.end_s is None:
-                truth.end_s = asyncio.get_running_loop().time() - arrived
+            truth.end_s = truth.elapsed_s() if truth.end_s is None else truth.end_s
             self._log.write(truth)
-
-    async def _answer(
-        self, provider: MockProvider, receive: Receive, send: Send, truth: Truth, arrived: float, echo: Headers
-    ) -> None:
-        if self._closing:
-            raise Refusal(503, "The simulator is stopping.", "service_unavailable")
-        ask = read_ask(await _body(receive))
-        truth.input_tokens = ask.input_tokens
-        plan = provider.admit(ask.max_tokens)
-        task = asyncio.current_task()
-        assert task is not None
-        watch = asyncio.create_task(_cancel_on_departure(receive, task))
-        provider.enter()
-        try:
-            await Exchange(provider, plan, ask, truth, arrived).run(send, [*echo, *provider.headers()])
-        finally:
-            provider.leave()
-            watch.cancel()
 
     def _departure(self, truth: Truth) -> str:
         """What a correct client reports of a healthy stream that ended early."""
@@ -118,21 +96,33 @@ class Simulator:
         return "truncated" if truth.status else "connection"
 
 
+async def _answer(provider: MockProvider, truth: Truth, receive: Receive, send: Send, echo: Headers) -> None:
+    ask = read_ask(await _body(receive))
+    truth.input_tokens = ask.input_tokens
+    plan = provider.admit(ask.max_tokens)
+    task = asyncio.current_task()
+    assert task is not None
+    watch = asyncio.create_task(_cancel_on_departure(receive, task))
+    provider.enter()
+    try:
+        await Exchange(provider, plan, ask, truth).run(send, [*echo, *provider.headers()])
+    finally:
+        provider.leave()
+        watch.cancel()
+
+
 async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size = 0
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise asyncio.CancelledError
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > BODY_LIMIT:
-            raise Refusal(
-                413, f"The body is larger than {BODY_LIMIT} bytes.", "request_too_large", [(b"connection", b"close")]
-            )
+        body += message.get("body", b"")
+        if len(body) > BODY_LIMIT:
+            close = [(b"connection", b"close")]  # the rest of it is never read
+            raise Refusal(413, f"The body is larger than {BODY_LIMIT} bytes.", "request_too_large", close)
         if not message.get("more_body"):
-            return b"".join(parts)
+            return bytes(body)
 
 
 async def _cancel_on_departure(receive: Receive, task: asyncio.Task[None]) -> None:

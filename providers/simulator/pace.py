@@ -58,7 +58,7 @@ class Pace:
             self._timer = asyncio.get_running_loop().call_at(wall, self._ring)
 
     def _ring(self) -> None:
-        now = self.now() + 1e-9  # both clocks are floats: a timer may ring a rounding error early
+        now = self.now() + 1e-6  # both clocks are floats: a timer may ring a rounding error early
         while self._waiting and self._waiting[0][0] <= now:
             ready = heapq.heappop(self._waiting)[2]
             if not ready.done():  # a client that left has cancelled its wait

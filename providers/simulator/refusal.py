@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import orjson
 from starlette.types import Send
@@ -10,18 +10,27 @@ from starlette.types import Send
 Headers = list[tuple[bytes, bytes]]
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
-    def __init__(self, status: int, message: str, code: str = "invalid_request_error", headers: Headers = []) -> None:  # noqa: B006 - never changed
+class Refusal(Exception):  # noqa: N818 - an answer to a client, not an error of ours
+    """``headers`` go out beside the ones every answer has."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: str = "invalid_request_error",
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
         super().__init__(message)
         self.status, self.message, self.code, self.headers = status, message, code, headers
 
-    def document(self) -> dict[str, Any]:
+    async def send(self, send: Send, headers: Headers) -> None:
         kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        return {"error": {"message": self.message, "type": kind, "param": None, "code": self.code}}
+        error = {"message": self.message, "type": kind, "param": None, "code": self.code}
+        await send_json(send, self.status, {"error": error}, [*headers, *self.headers])
 
 
-async def send_json(send: Send, status: int, document: Any, headers: Headers) -> None:
-    body = document if isinstance(document, bytes) else orjson.dumps(document)
+async def send_json(send: Send, status: int, document: object, headers: Headers) -> None:
+    body = orjson.dumps(document)
     head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})

@@ -18,6 +18,7 @@ from pathlib import Path
 import uvicorn
 
 from providers.errors import ConfigError
+from providers.roster import Roster
 from providers.simulator.app import Simulator
 from providers.simulator.provider import MockProvider
 from providers.simulator.truth import TruthLog
@@ -44,11 +45,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(providers: Sequence[Provider], settings: Settings) -> None:
+def serve(roster: Roster, settings: Settings) -> None:
     """Plays the mock providers until SIGTERM, SIGINT or, if so set, the end of stdin."""
-    mocks = [provider for provider in providers if provider.type == "mock"]
+    mocks = [provider for provider in roster.providers if provider.type == "mock"]
     if not mocks:
-        raise ConfigError("no provider of type mock is enabled; add one, see 'python -m providers new mock'")
+        raise ConfigError(f"{roster.path}: no provider of type mock is enabled; add one: python -m providers new mock")
     _raise_descriptor_limit()
     log = TruthLog(settings.truth)
     listener = _listen(settings.host, settings.port)

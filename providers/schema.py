@@ -1,0 +1,28 @@
+"""The JSON Schema of a providers file, for editors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from providers.roster import FILE_VERSION
+from providers.spec import Provider
+
+
+def file_schema() -> dict[str, Any]:
+    """``defaults`` are an entry of which nothing is required."""
+    entry = Provider.model_json_schema(ref_template="#/$defs/{model}")
+    parts = entry.pop("$defs")
+    defaults = {key: value for key, value in entry.items() if key != "required"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Nephoscope providers",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["providers"],
+        "properties": {
+            "version": {"const": FILE_VERSION},
+            "defaults": {"$ref": "#/$defs/Defaults"},
+            "providers": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/Provider"}},
+        },
+        "$defs": {**parts, "Provider": entry, "Defaults": {**defaults, "title": "Defaults"}},
+    }
