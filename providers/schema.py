@@ -9,10 +9,11 @@ from providers.spec import Provider
 
 
 def file_schema() -> dict[str, Any]:
-    """``defaults`` are an entry of which nothing is required."""
+    """An entry needs its own name alone: all else may stand in ``defaults``, of which nothing is required."""
     entry = Provider.model_json_schema(ref_template="#/$defs/{model}")
     parts = entry.pop("$defs")
     defaults = {key: value for key, value in entry.items() if key != "required"}
+    entry["required"] = ["name"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Nephoscope providers",

@@ -120,8 +120,10 @@ def _workload(document: Document) -> Workload:
         return Workload.model_validate(document.data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        key = str(first["loc"][0]) if first["loc"] else "entry"
+        if not first["loc"]:
+            raise document.error((), first["msg"].removeprefix("Value error, ") + "; correct one of them") from None
+        key = str(first["loc"][0])
         info = Workload.model_fields.get(key)
         expected = info.description if info else f"one of {', '.join(Workload.model_fields)}"
-        got = document.data.get(key, "nothing")
-        raise document.error((key,), f"key '{key}': got {got!r}; expected {expected}; correct it") from None
+        got = repr(document.data[key]) if key in document.data else "nothing"
+        raise document.error((key,), f"key '{key}': got {got}; expected {expected}; correct it") from None

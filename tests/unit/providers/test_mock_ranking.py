@@ -52,6 +52,8 @@ def test_the_default_mocks_rank_as_their_file_says(requests):
 def test_the_default_mocks_are_the_three_clouds():
     """Names, clouds and regions that a newcomer expects, one tag, prices for all."""
     providers = load_roster(MOCK_FILE).providers
-    assert [("aws", "us-east-1"), ("azure", "eastus2"), ("gcp", "us-central1")] == [(p.cloud, p.region) for p in providers]
+    assert [("aws", "us-east-1"), ("azure", "eastus2"), ("gcp", "us-central1")] == [
+        (p.cloud, p.region) for p in providers
+    ]
     assert {"mock-chat"} == {p.capability for p in providers}
     assert all(p.price.per_token for p in providers)

@@ -10,7 +10,12 @@ from pydantic import ValidationError
 from providers.price import Price
 
 FULL = Price(
-    input_per_1m=1, output_per_1m=4, cached_input_per_1m=0.1, cache_write_per_1m=1.25, reasoning_per_1m=3, per_request=0.5
+    input_per_1m=1,
+    output_per_1m=4,
+    cached_input_per_1m=0.1,
+    cache_write_per_1m=1.25,
+    reasoning_per_1m=3,
+    per_request=0.5,
 )
 
 

@@ -114,8 +114,10 @@ def test_every_mistake_is_one_line_that_says_what_to_do(load, monkeypatch, text,
 
 def test_the_line_is_where_the_value_stands(load):
     """Deep in the second entry of a long file, too; further problems are counted."""
-    text = "version: 1\nproviders:\n  - name: a\n    type: mock\n  - name: b\n    type: mock\n    mock:\n      seed: x\n      drift: y\n"
-    with pytest.raises(ConfigError, match=r"providers\.yaml:8: provider 'b': key 'mock\.seed'.*\(1 more after this one\)"):
+    text = "version: 1\nproviders:\n  - name: a\n    type: mock\n  - name: b\n    type: mock\n    mock:\n      seed: 1\n      drift: y\n      capacity: x\n"
+    with pytest.raises(
+        ConfigError, match=r"providers\.yaml:10: provider 'b': key 'mock\.capacity'.*\(1 more after this one\)"
+    ):
         load(text)
 
 

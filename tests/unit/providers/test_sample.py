@@ -16,7 +16,12 @@ from providers.sample import COLUMNS, PHASES, Sample, from_row, kind_of, to_row
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x00"), max_size=20)
 NUMBERS = st.floats(0, 2e9, allow_nan=False).map(lambda x: float(f"{x:.6f}"))
-VALUES: dict[str, st.SearchStrategy[Any]] = {"str": TEXT, "int": st.integers(-1, 10**9), "float": NUMBERS, "bool": st.booleans()}
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "str": TEXT,
+    "int": st.integers(-1, 10**9),
+    "float": NUMBERS,
+    "bool": st.booleans(),
+}
 
 
 def value_of(field):

@@ -316,7 +316,9 @@ def test_a_body_over_the_limit_is_refused(simulator):
 def test_a_client_that_leaves_while_sending_is_logged(simulator):
     """A body that never ends well is still one row."""
     with socket.create_connection(simulator.address.split(":"), timeout=5) as wire:
-        wire.sendall(b"POST /instant/v1/chat/completions HTTP/1.1\r\nx-request-id: unsent\r\ncontent-length: 99\r\n\r\n{")
+        wire.sendall(
+            b"POST /instant/v1/chat/completions HTTP/1.1\r\nx-request-id: unsent\r\ncontent-length: 99\r\n\r\n{"
+        )
         time.sleep(0.1)
     assert "cut_off" == simulator.row("unsent")["error"]
 
@@ -390,7 +392,6 @@ def test_without_until_eof_it_outlives_its_stdin(start):
     service.process.stdin.close()
     time.sleep(0.3)
     assert 200 == service.ask("instant").status
-    service.process.stdin = None
 
 
 def test_rows_are_appended_to_an_existing_log(start):

@@ -1,0 +1,143 @@
+"""An Analysis is one run, judged and ranked: its tags and the reasons of its verdict.
+
+It knows the order of the work, not the form of any output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from providers.errors import RunError
+from scoring import evidence
+from scoring.cell import Cell, make_cell
+from scoring.frame import Frame
+from scoring.metrics import Figure, Terms, edge_rtt
+from scoring.profile import Profile
+from scoring.score import saturated
+from scoring.standing import Standing
+from scoring.tag import Question, Tag, rank
+from scoring.validity import INVALID, Reason, Where, judge, worst
+
+Cells = Mapping[str, Mapping[str, Cell]]  # by provider and region
+
+
+class NothingMeasuredError(RunError):
+    """The run has no request in its measured window (exit 4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    frame: Frame
+    profile: Profile
+    slo: dict[str, float]
+    tags: tuple[Tag, ...]
+    reasons: tuple[Reason, ...]
+    accepted_invalid: bool
+
+    @property
+    def level(self) -> str:
+        return worst(self.reasons)
+
+    def concerning(self, capability: str, provider: str) -> list[Reason]:
+        return [reason for reason in self.reasons if reason.concerns(capability, provider)]
+
+
+def analyse(frame: Frame, profile: Profile, *, accept_invalid: bool = False) -> Analysis:
+    measured = frame.measured
+    if not len(measured):
+        ended = frame.manifest.get("ended", "unknown")
+        raise NothingMeasuredError(
+            f"{frame.manifest.get('run_id', 'run')}: no request was scheduled in the measured window (the run ended as"
+            f" '{ended}'); nothing to score, run it again"
+        )
+    cells = _cells(frame)
+    slo = {k: float(v) for k, v in (frame.config.get("slo") or profile.slo.model_dump()).items() if v is not None}
+    floor = evidence.percentile_floor([metric for metric, weight in profile.indicators.items() if weight])
+    reasons = evidence.run_reasons(frame, [cell for own in cells.values() for cell in own.values()])
+    tags: list[Tag] = []
+    for capability, names in _capabilities(frame).items():
+        own = {name: cells[name] for name in names if name in cells}
+        if own:
+            reasons += _tag_reasons(frame, capability, own, floor)
+            spoiled = frozenset() if accept_invalid else _spoiled(capability, own, reasons)
+            tag = rank(_question(frame, capability, own, slo, spoiled), profile)
+            _add_edges(frame, tag)
+            reasons += _result_reasons(tag, profile)
+            tags.append(tag)
+    return Analysis(frame, profile, slo, tuple(tags), tuple(reasons), accept_invalid)
+
+
+def _cells(frame: Frame) -> dict[str, dict[str, Cell]]:
+    unhealthy = evidence.unhealthy_workers(frame)
+    found: dict[str, dict[str, Cell]] = {}
+    for (provider, region), rows in frame.measured.groupby(["provider", "region"], observed=True):
+        found.setdefault(str(provider), {})[str(region)] = make_cell(str(provider), str(region), rows, unhealthy)
+    return found
+
+
+def _capabilities(frame: Frame) -> dict[str, list[str]]:
+    """Tag -> its providers by name; as declared, or as the rows say where the manifest is silent."""
+    tags = {name: str(entry.get("capability") or "default") for name, entry in frame.declared.items()}
+    for provider, capability in frame.measured[["provider", "capability"]].drop_duplicates().itertuples(index=False):
+        tags.setdefault(str(provider), str(capability) or "default")
+    found: dict[str, list[str]] = {}
+    for name in sorted(tags):
+        found.setdefault(tags[name], []).append(name)
+    return dict(sorted(found.items()))
+
+
+def _tag_reasons(frame: Frame, capability: str, cells: Cells, floor: int) -> list[Reason]:
+    parts = {name: list(own.values()) for name, own in cells.items()}
+    each = [r for own in parts.values() for c in own for r in evidence.cell_reasons(frame, c, capability, floor)]
+    return each + evidence.tag_reasons(frame, capability, parts)
+
+
+def _spoiled(capability: str, cells: Cells, reasons: Sequence[Reason]) -> frozenset[tuple[str, str]]:
+    """The provider x region cells that our side spoiled."""
+    invalid = [reason for reason in reasons if reason.level == INVALID]
+    everywhere = ((name, region) for name, own in cells.items() for region in own)
+    return frozenset(at for at in everywhere if any(reason.concerns(capability, *at) for reason in invalid))
+
+
+def _question(
+    frame: Frame, capability: str, cells: Cells, slo: Mapping[str, float], spoiled: frozenset[tuple[str, str]]
+) -> Question:
+    span = frame.span
+    window_s = max(span[1] - span[0], 1e-9)
+    terms = {name: Terms(frame.basis, window_s, slo, _hourly_usd(frame.declared.get(name) or {})) for name in cells}
+    mixed = evidence.reasoning_mixed({name: list(own.values()) for name, own in cells.items()})
+    return Question(capability, cells, terms, span, int(frame.config.get("seed") or 0), mixed, spoiled)
+
+
+def _hourly_usd(entry: Mapping[str, Any]) -> float | None:
+    price = entry.get("price") or {}
+    hourly = price.get("hourly_usd")
+    return None if hourly is None else float(hourly) * int(price.get("replicas") or 1)
+
+
+def _result_reasons(tag: Tag, profile: Profile) -> list[Reason]:
+    """What only the scores can tell."""
+    found = judge("windows_lt_30", tag.windows.count, Where(tag.capability))
+    for standing in tag.standings:
+        where = Where(tag.capability, standing.name)
+        beyond = [m for m, f in _scored(standing, profile, tag) if f.value is not None and saturated(profile.anchors[m], f.value)]
+        found += judge("anchor_saturated", None, where, about=", ".join(beyond)) if beyond else []
+        if standing.figures["edge_rtt_s"].value is None:
+            found += judge("network_unknown", None, where)
+    return found
+
+
+def _scored(standing: Standing, profile: Profile, tag: Tag) -> list[tuple[str, Figure]]:
+    return [(m, standing.figures[tag.reading.get(m, m)]) for m, weight in profile.indicators.items() if weight]
+
+
+def _add_edges(frame: Frame, tag: Tag) -> None:
+    """From all phases: connections are opened before the window."""
+    for standing in tag.standings:
+        rows = frame.samples[frame.samples["provider"] == standing.name]
+        regions = set(standing.regions)
+        standing.figures["edge_rtt_s"] = edge_rtt(rows[rows["region"].isin(regions)])
+        for region in regions:
+            standing.regions[region]["edge_rtt_s"] = edge_rtt(rows[rows["region"] == region])

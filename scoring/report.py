@@ -1,0 +1,167 @@
+"""The Report: a summary on a terminal. The verdict first, then who leads, why, and what to do next.
+
+It reads the summary alone and decides nothing; colours and widths are the terminal's (NO_COLOR, pipes, 80 columns).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from scoring.notation import duration, figure, percent, points
+
+Json = Mapping[str, Any]
+_STYLE = {"VALID": "bold green", "DEGRADED": "bold yellow", "INVALID": "bold red", "NOTE": "dim"}
+_INKS = (("█", "blue"), ("▓", "green"), ("▒", "magenta"), ("░", "cyan"))  # dimensions, told apart without colour too
+_STRIP = 50  # characters of 100 points
+_NONE = "–"
+
+
+def print_report(summary: Json, console: Console | None = None) -> None:
+    console = console or Console(highlight=False, markup=False, emoji=False)
+    _print_head(summary, console)
+    _print_verdict(summary, console)
+    for tag in summary["tags"]:
+        console.print()
+        console.print(_table(tag))
+        _print_strips(tag, console)
+        _print_words(tag, console)
+
+
+def _print_head(summary: Json, console: Console) -> None:
+    run = summary["run"]
+    arrivals = run.get("arrivals") or {}
+    load = f"{arrivals.get('rate_rps')} requests/s per provider"
+    if arrivals.get("kind") == "closed":
+        load = f"{arrivals.get('users')} users"
+    title = Text(f"Run {run['run_id']}", style="bold")
+    facts = [run["workload"], arrivals.get("kind"), load, f"{duration(run['window_s'])} measured", summary["profile"]["name"]]
+    console.print()
+    console.print(title.append(f"  {' · '.join(str(fact) for fact in facts if fact)}", style="not bold dim"))
+    if run["mock"]:
+        mock = "MOCK DATA: simulated on this machine; it says nothing about any cloud."
+        console.print(Text(mock, style="bold black on yellow"))
+
+
+def _print_verdict(summary: Json, console: Console) -> None:
+    verdict = summary["verdict"]
+    level = verdict["level"]
+    said = {
+        "VALID": "nothing on our side disturbed the measurement",
+        "DEGRADED": "read the figures with these reasons in mind",
+        "INVALID": "our side disturbed the measurement: what it touched is not ranked",
+    }[level]
+    if summary["accepted_invalid"] and level == "INVALID":
+        said = "ranked nevertheless, by --accept-invalid"
+    console.print(Text(level, style=_STYLE[level]).append(f"  {said}", style="not bold"))
+    for reason, where in _grouped(verdict["reasons"]):
+        line = Text(reason["level"], style=_STYLE[reason["level"]])
+        line.append(f" {reason['code']}{where}: {reason['text']}", style="not bold default")
+        console.print(Padding(line.append(f". {_capital(reason['remedy'])}.", style="dim"), (0, 0, 0, 2)))
+    notes = sorted({note["code"] for note in verdict["notes"]})
+    if notes:
+        console.print(Padding(Text(f"Notes: {', '.join(notes)}", style="dim"), (0, 0, 0, 2)))
+    for warning in summary["run"]["warnings"]:
+        console.print(Padding(Text(f"Warning: {warning}", style="yellow"), (0, 0, 0, 2)))
+
+
+def _grouped(reasons: Iterable[Json]) -> list[tuple[Json, str]]:
+    """One line for what is said alike of several providers."""
+    groups: dict[tuple[str, str, str], list[Json]] = {}
+    for reason in reasons:
+        groups.setdefault((reason["code"], reason["level"], reason["text"]), []).append(reason)
+    return [(group[0], _where(group)) for group in groups.values()]
+
+
+def _where(group: list[Json]) -> str:
+    names = [" ".join(filter(None, (reason["provider"], reason["region"]))) for reason in group]
+    named = ", ".join(dict.fromkeys(name for name in names if name))
+    return f" ({named})" if named else ""
+
+
+def _table(tag: Json) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title=tag["capability"], title_justify="left")
+    table.add_column("#", justify="right")
+    table.add_column("provider", overflow="ellipsis", no_wrap=True, min_width=6)
+    for heading in ("score\n95 %", "P(first)", "TTFT p50\np95", "E2E p50\np95", "tokens\nper s", "success", "per 1K\ntokens"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("tie")
+    for provider in tag["providers"]:
+        table.add_row(*_row(provider, tag["reads"]))
+    return table
+
+
+def _row(provider: Json, reads: Json) -> list[Text]:
+    metrics = provider["metrics"]
+    first = provider["p_first"]
+    where = " ".join(filter(None, (provider["cloud"], provider["region"])))
+    score = _NONE if provider["score"] is None else points(provider["score"])
+    interval = _NONE if provider["score_lo"] is None else f"{provider['score_lo']:.1f}–{provider['score_hi']:.1f}"
+    rank = provider["rank"]
+    return [
+        Text(_NONE if rank is None else str(rank)),
+        _two(provider["name"], where if provider["status"] == "ok" else provider["status"].replace("_", " ")),
+        _two(score, interval),
+        Text(_NONE if first is None else percent(first["fixed"])),
+        _two(*(_shown(metrics[reads.get(f"ttft_{p}", f"ttft_{p}")]) for p in ("p50", "p95"))),
+        _two(_shown(metrics["e2e_p50"]), _shown(metrics["e2e_p95"])),
+        Text(_shown(metrics["output_speed_p50"]).removesuffix(" tokens/s")),
+        Text(_shown(metrics["success"])),
+        Text(_shown(metrics["cost_per_1k_tokens"])),
+        Text(provider["tie"] or _NONE),
+    ]
+
+
+def _two(first: str, second: str) -> Text:
+    return Text(first).append(f"\n{second}", style="dim")
+
+
+def _shown(metric: Json) -> str:
+    if metric["value"] is None:
+        return "n/a"
+    return ("≥ " if metric["censored"] else "") + figure(metric["value"], metric["unit"])
+
+
+def _print_strips(tag: Json, console: Console) -> None:
+    """Where the points come from: one strip per provider, a segment per dimension."""
+    scored = [provider for provider in tag["providers"] if provider["contributions"]]
+    if not scored:
+        return
+    dimensions = list(scored[0]["contributions"])
+    inks = {name: _INKS[index % len(_INKS)] for index, name in enumerate(dimensions)}
+    width = min(16, max(len(provider["name"]) for provider in scored))
+    legend = Text(" " * (width + 1))
+    for name in dimensions:
+        legend.append(inks[name][0], style=inks[name][1]).append(f" {name}   ")
+    for provider in scored:
+        console.print(_strip(provider, inks, width), no_wrap=True, overflow="ellipsis")
+    console.print(legend)
+
+
+def _strip(provider: Json, inks: Mapping[str, tuple[str, str]], width: int) -> Text:
+    """Segment ends are rounded, not lengths, so that a strip is as long as its score."""
+    line = Text(f"{provider['name'][:width]:<{width}} ")
+    points_so_far, drawn = 0.0, 0
+    for name, part in provider["contributions"].items():
+        points_so_far += part
+        end = round(points_so_far * _STRIP / 100)
+        line.append(inks[name][0] * (end - drawn), style=inks[name][1])
+        drawn = end
+    return line.append(" " * (_STRIP - drawn)).append(f" {points(points_so_far):>5}", style="bold")
+
+
+def _print_words(tag: Json, console: Console) -> None:
+    console.print()
+    console.print(Text(tag["sentence"], style="bold"))
+    for words in tag["words"]:
+        console.print(Text(words))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
