@@ -9,7 +9,14 @@ from pathlib import Path
 
 from providers.errors import NephoscopeError, RunError
 from providers.run import Run, write_atomically
+from scoring.analysis import analyse
+from scoring.catalogue import print_catalogue
+from scoring.errors import NothingMeasuredError
+from scoring.frame import read_frame
 from scoring.profile import DEFAULT_PROFILE, load_profile
+from scoring.report import print_report
+from scoring.results import to_csv
+from scoring.summary import summarize, to_text
 
 OK, BAD_INPUT, NOT_SOUND, NOTHING_MEASURED = 0, 2, 3, 4
 
@@ -32,16 +39,10 @@ def main(arguments: Sequence[str]) -> int:
         return score(options)
     except NephoscopeError as error:
         print(f"Error: {error}", file=sys.stderr)
-        return NOTHING_MEASURED if type(error).__name__ == "NothingMeasuredError" else BAD_INPUT
+        return NOTHING_MEASURED if isinstance(error, NothingMeasuredError) else BAD_INPUT
 
 
 def score(options: argparse.Namespace) -> int:
-    from scoring.analysis import analyse
-    from scoring.frame import read_frame
-    from scoring.report import print_report
-    from scoring.results import to_csv
-    from scoring.summary import summarize, to_text
-
     profile = load_profile(options.profile)
     if options.weights:
         profile = profile.weighted(options.weights)
@@ -59,8 +60,6 @@ def score(options: argparse.Namespace) -> int:
 
 
 def list_runs(arguments: Sequence[str]) -> int:
-    from scoring.catalogue import print_catalogue
-
     parser = argparse.ArgumentParser(prog="python -m scoring list", description="List all runs.", allow_abbrev=False)
     parser.add_argument("results", metavar="RESULTS", type=Path, nargs="?", default=Path("results"))
     try:

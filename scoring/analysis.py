@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from providers.errors import RunError
 from scoring import evidence
 from scoring.cell import Cell, make_cell
+from scoring.errors import NothingMeasuredError
 from scoring.frame import Frame
 from scoring.metrics import Figure, Terms, edge_rtt
 from scoring.profile import Profile
@@ -21,10 +21,6 @@ from scoring.tag import Question, Tag, rank
 from scoring.validity import INVALID, Reason, Where, judge, worst
 
 Cells = Mapping[str, Mapping[str, Cell]]  # by provider and region
-
-
-class NothingMeasuredError(RunError):
-    """The run has no request in its measured window (exit 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +118,11 @@ def _result_reasons(tag: Tag, profile: Profile) -> list[Reason]:
     found = judge("windows_lt_30", tag.windows.count, Where(tag.capability))
     for standing in tag.standings:
         where = Where(tag.capability, standing.name)
-        beyond = [m for m, f in _scored(standing, profile, tag) if f.value is not None and saturated(profile.anchors[m], f.value)]
+        beyond = [
+            m
+            for m, f in _scored(standing, profile, tag)
+            if f.value is not None and saturated(profile.anchors[m], f.value)
+        ]
         found += judge("anchor_saturated", None, where, about=", ".join(beyond)) if beyond else []
         if standing.figures["edge_rtt_s"].value is None:
             found += judge("network_unknown", None, where)

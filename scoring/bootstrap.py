@@ -14,7 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.cell import Cell, Series, tokens
-from scoring.metrics import PERCENTILES, Figure, Terms, cost_columns, hours_spent_usd, meets_slo, metric_name, quantile_of
+from scoring.metrics import (
+    PERCENTILES,
+    Figure,
+    Terms,
+    cost_columns,
+    hours_spent_usd,
+    meets_slo,
+    metric_name,
+    quantile_of,
+)
 from scoring.quantile import SLACK, Floats, event_mass
 from scoring.windows import Windows
 
@@ -165,8 +174,9 @@ def _costs(
     for cell in cells:
         columns = [np.ones(len(cell.rows)), *cost_columns(cell), tokens(cell), cell.ok.astype(np.float64)]
         n, *sums = _sums(cell, resampling, columns)
-        for total, part in zip((spent, priced, priced_ok), sums, strict=False):
-            total += part / np.maximum(n, 1)
+        spent += sums[0] / np.maximum(n, 1)
+        priced += sums[1] / np.maximum(n, 1)
+        priced_ok += sums[2] / np.maximum(n, 1)
         made += sums[3]
         served += sums[4]
     per_token, per_request = np.zeros(resampling.replicates), np.zeros(resampling.replicates)
@@ -185,8 +195,8 @@ def _per_thousand(spent: Floats, made: Floats) -> Floats:
 
 def _sums(cell: Cell, resampling: Resampling, columns: Sequence[Floats]) -> Floats:
     """Each column's sum in every replicate."""
-    index = resampling.windows.index(cell.at)
+    index = resampling.windows.index(cell.scheduled_at)
     count = resampling.windows.count
     by_window = np.stack([np.bincount(index, weights=column, minlength=count) for column in columns])
-    sums: Floats = by_window @ resampling.draws.T.astype(np.float64)
+    sums: Floats = by_window.astype(np.float64) @ resampling.draws.T.astype(np.float64)
     return sums

@@ -16,7 +16,7 @@ from providers.run import Run, find_runs
 from scoring.card import read_card
 from scoring.notation import points
 
-_UNKNOWN = "–"
+_UNKNOWN = "\N{EN DASH}"
 
 
 def print_catalogue(results: Path, console: Console | None = None) -> None:

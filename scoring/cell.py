@@ -48,7 +48,7 @@ class Cell:
         return int(self.ok.sum())
 
     @property
-    def at(self) -> Floats:
+    def scheduled_at(self) -> Floats:
         return self.column("scheduled_at")
 
     def column(self, name: str) -> Floats:
@@ -123,7 +123,7 @@ def tokens(cell: Cell) -> Floats:
 
 def _series(cell: Cell, value: Floats, censored: Flags, kept: Flags) -> Series:
     kept = kept & ~np.isnan(value)
-    return Series(value[kept], censored[kept], cell.at[kept])
+    return Series(value[kept], censored[kept], cell.scheduled_at[kept])
 
 
 def _ratio(over: Floats, under: Floats) -> Floats:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Dethroning:
-    """``moved`` of the whole weight goes elsewhere, and then ``rival`` draws level under ``weights``."""
+    """``moved`` of the whole weight goes to dimension ``to``, and then ``rival`` draws level under ``weights``."""
 
     rival: str
     moved: float
+    to: str
     weights: dict[str, float]
 
 
@@ -46,4 +47,4 @@ def _against(
         changed[best_for_rival] += part
         lead -= part * step
         moved += part
-    return Dethroning(rival, moved, changed)
+    return Dethroning(rival, moved, best_for_rival, changed)

@@ -150,7 +150,9 @@ def _unequal_load(frame: Frame, where: Where, cells: Mapping[str, Sequence[Cell]
 
 def _apart(cells: Mapping[str, Sequence[Cell]]) -> float | None:
     """The share of the whole time in which not all providers were asked."""
-    spans = [(min(c.at.min() for c in parts), max(c.at.max() for c in parts)) for parts in cells.values()]
+    spans = [
+        (min(c.scheduled_at.min() for c in parts), max(c.scheduled_at.max() for c in parts)) for parts in cells.values()
+    ]
     whole = max(end for _, end in spans) - min(begin for begin, _ in spans)
     common = min(end for _, end in spans) - max(begin for begin, _ in spans)
     return float(1 - max(common, 0) / whole) if whole > 0 else None

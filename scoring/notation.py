@@ -12,6 +12,8 @@ def digits(value: float, count: int = 3) -> str:
     """``count`` significant digits without an exponent, as 0.0123, 1.23, 12.3 or 1,230."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else "?"
+    if value == round(value) and abs(value) < 10**count:
+        return f"{value:.0f}"
     places = count - 1 - math.floor(math.log10(abs(value)))
     rounded = round(value, places)
     return f"{rounded:,.{max(0, places)}f}"
@@ -36,6 +38,13 @@ def percent(share: float) -> str:
     places = 1 if nearest <= 0 else min(6, max(1, 1 - math.floor(math.log10(nearest * 100))))
     text = f"{share * 100:.{places}f}"
     return f"{text.rstrip('0').rstrip('.') if nearest <= 0 else text} %"
+
+
+def chance(probability: float) -> str:
+    """A probability known to a few thousand replicates."""
+    if 0.001 <= probability <= 0.999:
+        return f"{probability * 100:.{0 if 0.01 <= probability <= 0.99 else 1}f} %"
+    return "<0.1 %" if probability < 0.5 else ">99.9 %"
 
 
 def points(value: float) -> str:

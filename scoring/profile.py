@@ -116,7 +116,9 @@ class Profile(Strict):
             name: dimension.model_copy(update={"weight": weights.get(name, 0.0)})
             for name, dimension in self.dimensions.items()
         }
-        return Profile.model_validate(self.model_dump() | {"dimensions": {n: d.model_dump() for n, d in dimensions.items()}})
+        return Profile.model_validate(
+            self.model_dump() | {"dimensions": {n: d.model_dump() for n, d in dimensions.items()}}
+        )
 
 
 def _check_anchor(metric: str, anchor: Anchor) -> None:

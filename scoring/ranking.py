@@ -98,7 +98,10 @@ def p_first(replicates: Mapping[str, Floats]) -> dict[str, float]:
 
 
 def p_first_under(
-    dimensions: Mapping[str, Mapping[str, Floats]], weights: Mapping[str, float], random: np.random.Generator, near: bool
+    dimensions: Mapping[str, Mapping[str, Floats]],
+    weights: Mapping[str, float],
+    random: np.random.Generator,
+    near: bool,
 ) -> dict[str, float]:
     """As ``p_first``, with other weights in every replicate: around the given ones, or any at all.
 
@@ -108,17 +111,17 @@ def p_first_under(
     replicates = len(next(iter(next(iter(dimensions.values())).values())))
     alpha = [NEAR * weights[name] if near else 1.0 for name in names]
     drawn = random.dirichlet(alpha, size=replicates)
-    return p_first({
-        provider: sum(drawn[:, i] * shares[name] for i, name in enumerate(names))  # type: ignore[misc]
-        for provider, shares in dimensions.items()
-    })
+    return p_first(
+        {
+            provider: sum(drawn[:, i] * shares[name] for i, name in enumerate(names))  # type: ignore[misc]
+            for provider, shares in dimensions.items()
+        }
+    )
 
 
 def kendall_tau(one: Sequence[float], other: Sequence[float]) -> float | None:
     """Agreement of two orders: tau-b, 1 the same, -1 reversed; None when there is nothing to order."""
-    signs = [
-        (np.sign(one[i] - one[j]), np.sign(other[i] - other[j])) for i, j in combinations(range(len(one)), 2)
-    ]
+    signs = [(np.sign(one[i] - one[j]), np.sign(other[i] - other[j])) for i, j in combinations(range(len(one)), 2)]
     untied = [sum(abs(s[side]) for s in signs) for side in (0, 1)]
     scale = float(np.sqrt(untied[0] * untied[1]))
     return float(sum(a * b for a, b in signs)) / scale if scale else None

@@ -14,13 +14,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from scoring.notation import duration, figure, percent, points
+from scoring.notation import chance, digits, duration, figure, points
 
 Json = Mapping[str, Any]
 _STYLE = {"VALID": "bold green", "DEGRADED": "bold yellow", "INVALID": "bold red", "NOTE": "dim"}
 _INKS = (("█", "blue"), ("▓", "green"), ("▒", "magenta"), ("░", "cyan"))  # dimensions, told apart without colour too
 _STRIP = 50  # characters of 100 points
-_NONE = "–"
+_NONE = _DASH = "\N{EN DASH}"
+_WIDE = 100
+_FIGURES_WIDTH = 68  # of the table without the providers' names
+_NAME_WIDTH = 24
 
 
 def print_report(summary: Json, console: Console | None = None) -> None:
@@ -29,7 +32,8 @@ def print_report(summary: Json, console: Console | None = None) -> None:
     _print_verdict(summary, console)
     for tag in summary["tags"]:
         console.print()
-        console.print(_table(tag))
+        console.print(Text(tag["capability"], style="italic"))
+        console.print(_table(tag, console.width))
         _print_strips(tag, console)
         _print_words(tag, console)
 
@@ -37,13 +41,13 @@ def print_report(summary: Json, console: Console | None = None) -> None:
 def _print_head(summary: Json, console: Console) -> None:
     run = summary["run"]
     arrivals = run.get("arrivals") or {}
-    load = f"{arrivals.get('rate_rps')} requests/s per provider"
+    load = f"{digits(arrivals.get('rate_rps') or 0)} requests/s per provider"
     if arrivals.get("kind") == "closed":
         load = f"{arrivals.get('users')} users"
-    title = Text(f"Run {run['run_id']}", style="bold")
-    facts = [run["workload"], arrivals.get("kind"), load, f"{duration(run['window_s'])} measured", summary["profile"]["name"]]
+    facts = [run["workload"], arrivals.get("kind"), load, f"{duration(run['window_s'])}", summary["profile"]["name"]]
     console.print()
-    console.print(title.append(f"  {' · '.join(str(fact) for fact in facts if fact)}", style="not bold dim"))
+    console.print(Text(f"Run {run['run_id']}", style="bold"))
+    console.print(Text(" · ".join(str(fact) for fact in facts if fact), style="dim"))
     if run["mock"]:
         mock = "MOCK DATA: simulated on this machine; it says nothing about any cloud."
         console.print(Text(mock, style="bold black on yellow"))
@@ -85,30 +89,42 @@ def _where(group: list[Json]) -> str:
     return f" ({named})" if named else ""
 
 
-def _table(tag: Json) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title=tag["capability"], title_justify="left")
-    table.add_column("#", justify="right")
-    table.add_column("provider", overflow="ellipsis", no_wrap=True, min_width=6)
-    for heading in ("score\n95 %", "P(first)", "TTFT p50\np95", "E2E p50\np95", "tokens\nper s", "success", "per 1K\ntokens"):
+def _table(tag: Json, width: int) -> Table:
+    gap = 1 if width >= _WIDE else 0
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0))
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("provider", no_wrap=True)
+    first = "TTFO" if tag["reads"] else "TTFT"
+    for heading in (
+        "score\n95 %",
+        "P(first)",
+        f"{first} p50\np95",
+        "E2E p50\np95",
+        "tokens\nper s",
+        "success",
+        "per 1K\ntokens",
+    ):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("tie")
+    table.add_column("tie", no_wrap=True)
     for provider in tag["providers"]:
-        table.add_row(*_row(provider, tag["reads"]))
+        table.add_row(*_row(provider, tag["reads"], min(_NAME_WIDTH, max(6, width - _FIGURES_WIDTH))))
     return table
 
 
-def _row(provider: Json, reads: Json) -> list[Text]:
+def _row(provider: Json, reads: Json, name_width: int) -> list[Text]:
     metrics = provider["metrics"]
     first = provider["p_first"]
-    where = " ".join(filter(None, (provider["cloud"], provider["region"])))
+    where = provider["region"] if provider["status"] == "ok" else provider["status"].replace("_", " ")
     score = _NONE if provider["score"] is None else points(provider["score"])
-    interval = _NONE if provider["score_lo"] is None else f"{provider['score_lo']:.1f}–{provider['score_hi']:.1f}"
+    interval = (
+        _NONE if provider["score_lo"] is None else _DASH.join(map(points, (provider["score_lo"], provider["score_hi"])))
+    )
     rank = provider["rank"]
     return [
         Text(_NONE if rank is None else str(rank)),
-        _two(provider["name"], where if provider["status"] == "ok" else provider["status"].replace("_", " ")),
+        _two(*(_cropped(text, name_width) for text in (provider["name"], where))),
         _two(score, interval),
-        Text(_NONE if first is None else percent(first["fixed"])),
+        Text(_NONE if first is None else chance(first["fixed"])),
         _two(*(_shown(metrics[reads.get(f"ttft_{p}", f"ttft_{p}")]) for p in ("p50", "p95"))),
         _two(_shown(metrics["e2e_p50"]), _shown(metrics["e2e_p95"])),
         Text(_shown(metrics["output_speed_p50"]).removesuffix(" tokens/s")),
@@ -122,6 +138,10 @@ def _two(first: str, second: str) -> Text:
     return Text(first).append(f"\n{second}", style="dim")
 
 
+def _cropped(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
 def _shown(metric: Json) -> str:
     if metric["value"] is None:
         return "n/a"
@@ -133,6 +153,7 @@ def _print_strips(tag: Json, console: Console) -> None:
     scored = [provider for provider in tag["providers"] if provider["contributions"]]
     if not scored:
         return
+    console.print()
     dimensions = list(scored[0]["contributions"])
     inks = {name: _INKS[index % len(_INKS)] for index, name in enumerate(dimensions)}
     width = min(16, max(len(provider["name"]) for provider in scored))

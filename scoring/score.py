@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +42,8 @@ def dimension_shares(profile: Profile, normalized: Mapping[str, Number]) -> dict
 
 
 def _weighted(shares: Mapping[str, float], normalized: Mapping[str, Number]) -> Number:
-    total = sum(share * normalized[metric] for metric, share in shares.items())
-    return total  # type: ignore[return-value] # sum begins with the integer 0
+    parts: list[Any] = [share * normalized[metric] for metric, share in shares.items()]
+    return sum(parts[1:], parts[0])  # type: ignore[no-any-return] # a number or an array, as it came in
 
 
 def geometric(profile: Profile, normalized: Mapping[str, float]) -> float:

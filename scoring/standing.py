@@ -60,9 +60,7 @@ def stand(
     values = {metric: figures[reading.get(metric, metric)] for metric in profile.indicators}
     gaps = {m: why for m, f in values.items() if profile.indicators[m] and (why := _gap(m, f, attempts, successes))}
     normalized = {m: None if m in gaps else _normalized(profile, m, f) for m, f in values.items()}
-    standing = Standing(
-        name, tuple(cells), regions, figures, OK, None, normalized, {}, None, None
-    )
+    standing = Standing(name, tuple(cells), regions, figures, OK, None, normalized, {}, None, None)
     if successes == 0 and attempts:
         _fail(standing, profile)
     elif gaps:
@@ -146,7 +144,12 @@ def add_replicates(
 
 
 def _replicated(
-    profile: Profile, metric: str, reading: Reading, standing: Standing, found: Mapping[str, Floats], resampling: Resampling
+    profile: Profile,
+    metric: str,
+    reading: Reading,
+    standing: Standing,
+    found: Mapping[str, Floats],
+    resampling: Resampling,
 ) -> Floats:
     values = found.get(reading.get(metric, metric))
     if values is None or standing.status == FAILED:

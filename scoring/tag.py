@@ -40,7 +40,7 @@ class Question:
         """Where some stream their reasoning and some hide it, the first *answer* token is what compares."""
         if not self.reasoning_mixed:
             return {}
-        return {f"ttft_{p}": f"ttfo_{p}" for p in ("p50", "p95")}
+        return {f"ttft_{p}": f"ttfo_{p}" for p in ("p50", "p90", "p95", "p99")}
 
 
 @dataclass(slots=True)
@@ -76,7 +76,9 @@ class Tag:
         return [s for s in self.contenders if s.name not in beaten] if self.pairs else self.contenders[:1]
 
 
-def pooled_regions(cells: Mapping[str, Mapping[str, Cell]], spoiled: frozenset[tuple[str, str]]) -> dict[str, list[str]]:
+def pooled_regions(
+    cells: Mapping[str, Mapping[str, Cell]], spoiled: frozenset[tuple[str, str]]
+) -> dict[str, list[str]]:
     """The regions over which each provider is pooled: one common set, with no INVALID cell in it.
 
     A provider that leaves nothing in common with the others stands aside: it gets no regions.
@@ -162,7 +164,9 @@ def _compare(tag: Tag, replicates: Mapping[str, np.ndarray], profile: Profile, r
     tag.letters = ranking.tie_letters(names, tag.pairs)
     fixed = ranking.p_first(replicates)
     near, anyhow = (
-        ranking.p_first_under(dimensions, profile.weights, stream(resampling.seed, "weights", kind), near=kind == "near")
+        ranking.p_first_under(
+            dimensions, profile.weights, stream(resampling.seed, "weights", kind), near=kind == "near"
+        )
         for kind in ("near", "uniform")
     )
     tag.p_first = {name: {"fixed": fixed[name], "near": near[name], "uniform": anyhow[name]} for name in names}

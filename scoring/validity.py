@@ -92,7 +92,7 @@ RULES: dict[str, Rule] = {rule.code: rule for rule in (
          "lower --rate or raise limits.max_rps", "requests/s", always=DEGRADED),
     Rule("cut_off", "{figure} of the requests still ran when the drain was over (limit {limit})",
          "give --drain more seconds", "share", 0.01),
-    Rule("windows_lt_30", "only {figure} independent windows (limit {limit})",
+    Rule("windows_lt_30", "only {figure} that are independent (limit {limit})",
          "measure longer (-t)", "windows", 30, falling=True),
     Rule("output_length_mismatch", "median answers differ by {figure} in length (limit {limit})",
          "fix the length: request.max_tokens with ignore_eos or min_tokens where it is known", "share", 0.10),
@@ -145,7 +145,8 @@ def judge(
     if level is None:
         return []
     says = rule.says.format(
-        figure="?" if figure is None else shown(figure, rule.unit), limit="?" if limit is None else shown(limit, rule.unit)
+        figure="?" if figure is None else shown(figure, rule.unit),
+        limit="?" if limit is None else shown(limit, rule.unit),
     )
     text = f"{about}: {says}" if about else says
     unit = rule.unit

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from scoring.analysis import Analysis
-from scoring.notation import duration, percent, points
-from scoring.standing import FAILED, NO_SCORE, NOT_ELIGIBLE, Standing
+from scoring.notation import chance, duration, percent, points, seconds
+from scoring.standing import FAILED, NO_SCORE, NOT_ELIGIBLE
 from scoring.tag import Tag
 from scoring.validity import INVALID
 from scoring.windows import ENOUGH
@@ -34,7 +34,7 @@ def sentence(tag: Tag) -> str:
     ahead = f"{points((leader.score or 0) - (second.score or 0))} ahead of {second.name}"
     if not tag.pairs:
         return f"{leader.name} is first with {score}, {ahead}; how sure that is cannot be told yet."
-    sure = f"with probability {percent(tag.p_first[leader.name]['fixed'])}"
+    sure = f"with probability {chance(tag.p_first[leader.name]['fixed'])}"
     if len(tag.tied) > 1:
         return f"A tie: {_list([s.name for s in tag.tied])}. {leader.name} has {score}, {ahead}, and is first {sure}."
     return f"{leader.name} leads with {score}, {ahead}{_interval(tag.pairs[0].lo, tag.pairs[0].hi)}, {sure}."
@@ -68,10 +68,9 @@ def _why(tag: Tag) -> list[str]:
 def _certainty(tag: Tag) -> list[str]:
     windows = tag.windows
     if not windows.usable:
-        return [
-            f"Only {windows.count} independent windows of {duration(windows.length_s)}: no intervals and no"
-            f" probabilities; {duration(windows.needed_s)} of measuring would give the ten they need."
-        ]
+        have = f"Only {windows.count} independent windows of {seconds(windows.length_s)}"
+        need = f"{duration(windows.needed_s)} of measuring would give the ten they need"
+        return [f"{have}: no intervals and no probabilities; {need}."]
     tied = [standing.name for standing in tag.tied]
     if len(tied) < 2:
         return []
@@ -87,9 +86,7 @@ def _dethroning(tag: Tag) -> list[str]:
         return []
     if change is None:
         return [f"No other weights would put another provider ahead of {tag.contenders[0].name}."]
-    target = max(change.weights, key=lambda name: change.weights[name])
-    moved = [name for name in change.weights if name == target]
-    return [f"Moving {percent(change.moved)} of the weight, to {_list(moved)} most of all, would put {change.rival} first."]
+    return [f"Moving {percent(change.moved)} of the weight to {change.to} would put {change.rival} first."]
 
 
 def _apart(tag: Tag) -> list[str]:
@@ -140,7 +137,3 @@ def _interval(lo: float | None, hi: float | None) -> str:
 
 def _list(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def leader_of(standings: list[Standing]) -> str | None:
-    return standings[0].name if standings and standings[0].status == "ok" else None

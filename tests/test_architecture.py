@@ -12,9 +12,13 @@ from statistics import median
 
 import pytest
 
+from providers.dialects import DIALECTS
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("providers", "locustfiles", "scoring", "dashboard", "router", "infra")
 SOURCES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
+PATCHED = {("locustfiles",), ("tests", "load"), ("tests", "bench")}  # processes that begin with Locust
 FOLDERS = {*PACKAGES, "results", "tests", ".ci"}
 
 
@@ -93,9 +97,10 @@ def loaded_by(*modules):
     return set(done.stdout.split())
 
 
-def test_locust_is_imported_under_locustfiles_only():
+def test_locust_is_imported_by_the_load_process_only():
     """Anywhere else, even inside a function, it would patch a process that must stay plain."""
-    strays = [path for path in SOURCES if path.parts[0] != "locustfiles" and "locust" in imports(path)]
+    plain = [path for path in SOURCES + TESTS if PATCHED.isdisjoint({path.parts[:1], path.parts[:2]})]
+    strays = [path for path in plain if "locust" in imports(path)]
     assert [] == strays
 
 
@@ -126,7 +131,7 @@ def line_budget(path):
         return 80
     if path.parent == Path("locustfiles"):
         return 60
-    if path.parent == Path("providers/dialects"):
+    if path.parent == Path("providers/dialects") and path.stem.replace("_", "-") in DIALECTS:
         return 150
     return 400
 
@@ -174,7 +179,7 @@ def test_the_top_level_shows_the_design_and_nothing_else():
 
 def test_no_committed_file_names_a_path_of_one_machine():
     """What is published must work anywhere, and tells nothing of where it was written."""
-    told = re.compile(rb"(?<![\w.)}\]-])/(work|root|home/[a-z]\w*)\b")
+    told = re.compile(rb"(?<![\w.)}\]-])/(work|root)\b")
     named = [name for name in committed() if (ROOT / name).is_file() and told.search((ROOT / name).read_bytes())]
     assert [] == named
 
@@ -191,7 +196,5 @@ def test_every_exemption_from_ruff_says_why():
     """A rule that is switched off carries its reason on the same line."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     section = text[text.index("[tool.ruff.lint]") : text.index("[tool.ruff.lint.mccabe]")]
-    silent = [
-        line for line in section.splitlines() if re.match(r'\s+"[A-Z]+\d*",', line) and not re.search(r"# \w", line)
-    ]
+    silent = [line for line in section.splitlines() if re.match(r'\s+"[A-Z]+\d*",', line) and "# " not in line]
     assert [] == silent

@@ -36,6 +36,7 @@ from providers.roster import Roster, load_roster
 from providers.run import Run
 
 EXIT_CONFIG, EXIT_INCOMPLETE, EXIT_SPEND_CAP = 2, 3, 5
+_OPENING_WATCH_S = 0.05
 _log = logging.getLogger("nephoscope")
 
 
@@ -224,9 +225,9 @@ class Harness:
             os._exit(EXIT_INCOMPLETE)
 
     def _leave(self) -> None:
-        if not self._opened.is_set() and self.measurement is not None:
-            self.measurement.drain()  # the preflight
-            self._opened.wait()
+        while not self._opened.wait(_OPENING_WATCH_S):
+            if self.measurement is not None:
+                self.measurement.drain()  # the preflight: what is half open cannot be closed
         if not self._draining:
             self.runner.quit()
         if self.web_ui:

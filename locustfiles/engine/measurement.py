@@ -47,6 +47,7 @@ class Measurement:
         self._lanes: dict[str, Lane] = {}
         self._pump: gevent.Greenlet | None = None
         self._abort = False
+        self._cut_short: bool | None = None  # None while nobody has stopped it
         self._files = ExitStack()  # closed in the reverse order of opening, as far as opening came
         self.run.write_manifest(self._manifest)
 
@@ -67,7 +68,7 @@ class Measurement:
         self._health = Health(transport.hub, self.timetable)
         self._health.start()
         self._files.callback(self._health.stop)
-        if experiment.preflight:
+        if experiment.preflight and self.load.asking:
             samples = preflight(list(self._lanes.values()), experiment.workload, experiment.seed)
             sys.stderr.write(table(samples) + "\n")
         live = Live(self.run.live, self._recorder.tallies, self._health, self.timetable, experiment.place)
@@ -95,6 +96,8 @@ class Measurement:
     def drain(self) -> None:
         """No new work; wait for what is in flight, then cut off what still runs. Every request ends as a sample."""
         self.load.asking = False
+        if self._cut_short is None:
+            self._cut_short = not self.timetable.over(time.time())
         limit = time.monotonic() + self.experiment.drain_s
         while self._outstanding() and time.monotonic() < limit and not self._abort:
             gevent.sleep(_DRAIN_WATCH_S)
@@ -121,7 +124,7 @@ class Measurement:
     def _why_ended(self, interrupted: bool) -> str:
         if self.load.budget.exhausted:
             return "spend_cap"
-        if self.timetable.over(time.time()) and not self._abort:
+        if not self._cut_short and not self._abort:
             return "finished"
         return "interrupted" if interrupted else "stopped"
 

@@ -31,9 +31,9 @@ _REFUSED = {
 
 
 def seconds(text: str) -> float:
-    """``30``, ``30s``, ``1m30s`` or ``0.5``: seconds, 0 or more."""
+    """``30``, ``30s``, ``1m30s`` or ``0.5s``: seconds, 0 or more."""
     try:
-        value = float(text)
+        value = float(text.removesuffix("s"))
     except ValueError:
         try:
             value = float(parse_timespan(text))

@@ -83,7 +83,7 @@ def test_latencies_drift_by_the_minute(monkeypatch):
 
 
 def test_a_cold_start_is_paid_after_idleness_by_all_who_wait_for_it(monkeypatch):
-    """The first request pays, one that arrives during the start pays the rest, a warm one nothing, an idle one again."""
+    """The first pays, one that comes during the start pays the rest, a warm one nothing, one after a pause again."""
     monkeypatch.setattr(provider_module, "IDLE_BEFORE_COLD_S", 0.2)
     entry = {"name": "a", "type": "mock", "mock": {"ttft_s": 0, "cold_start_s": 0.1}}
 

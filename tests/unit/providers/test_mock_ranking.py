@@ -43,7 +43,7 @@ def score(provider, requests=REQUESTS):
 
 @pytest.mark.parametrize("requests", [150, 300, 1200])
 def test_the_default_mocks_rank_as_their_file_says(requests):
-    """aws > gcp > azure, each at least three points apart, in short and in long runs."""
+    """The order is aws > gcp > azure, each at least three points apart, in short and in long runs."""
     scores = {provider.name: score(provider, requests) for provider in load_roster(MOCK_FILE).providers}
     assert ["aws", "gcp", "azure"] == sorted(scores, key=scores.get, reverse=True)
     assert all(scores[a] - scores[b] >= 3 for a, b in itertools.pairwise(["aws", "gcp", "azure"]))

@@ -92,7 +92,7 @@ def test_text_is_an_answer_fragment():
     "content", [{"reasoning": "hm"}, {"reasoning_content": "hm"}, {"reasoning": "hm", "reasoning_content": "hm"}]
 )
 def test_reasoning_is_known_by_both_its_names_and_counted_once(content):
-    """vLLM and OpenRouter say reasoning, DeepSeek and SGLang reasoning_content, a gateway may say both."""
+    """Servers differ: vLLM and OpenRouter say reasoning, DeepSeek and SGLang reasoning_content, a gateway may say both."""
     assert [Fragment("reasoning", "hm")] == events(delta({"content": None, **content}))
 
 
@@ -115,7 +115,7 @@ def test_finish_reasons_are_normalized(reason, expected):
 
 
 def test_a_last_chunk_may_hold_content_finish_and_usage_at_once():
-    """vLLM ends so: nothing of it is lost."""
+    """So ends vLLM: nothing of it is lost."""
     frame = {
         "choices": [{"delta": {"content": "end"}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 1, "completion_tokens": 2},

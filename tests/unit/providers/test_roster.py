@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from providers.dialects import DIALECTS
+from providers.dialects.base import Prompt
 from providers.errors import ConfigError
 from providers.roster import load_roster
 
@@ -114,9 +116,18 @@ def test_every_mistake_is_one_line_that_says_what_to_do(load, monkeypatch, text,
 
 def test_the_line_is_where_the_value_stands(load):
     """Deep in the second entry of a long file, too; further problems are counted."""
-    text = "version: 1\nproviders:\n  - name: a\n    type: mock\n  - name: b\n    type: mock\n    mock:\n      seed: 1\n      drift: y\n      capacity: x\n"
+    text = """version: 1
+providers:
+  - {name: a, type: mock}
+  - name: b
+    type: mock
+    mock:
+      seed: 1
+      drift: y
+      capacity: x
+"""
     with pytest.raises(
-        ConfigError, match=r"providers\.yaml:10: provider 'b': key 'mock\.capacity'.*\(1 more after this one\)"
+        ConfigError, match=r"providers\.yaml:9: provider 'b': key 'mock\.capacity'.*\(1 more after this one\)"
     ):
         load(text)
 
@@ -208,8 +219,5 @@ providers:
 )
 def test_where_a_request_goes(load, fields, url):
     """Posted as written without dialect or /v1 (the seed's way), else to the dialect's path."""
-    from providers.dialects import DIALECTS
-    from providers.dialects.base import Prompt
-
     (provider,) = load(f"providers: [{{name: a, type: http, {fields}}}]").providers
     assert url == DIALECTS[provider.dialect_name].build(Prompt("p", (("user", "x"),)), provider).url

@@ -71,5 +71,5 @@ def test_runs_are_found_newest_first(tmp_path):
 def test_a_results_folder_that_cannot_be_made_is_one_line(tmp_path):
     """A file stands where the folder should be."""
     (tmp_path / "results").touch()
-    with pytest.raises(RunError, match="--results .*: cannot be written .*; name a folder you may write to"):
+    with pytest.raises(RunError, match=r"--results .*: cannot be written .*; name a folder you may write to"):
         create_run(tmp_path / "results", "abcdef")

@@ -36,7 +36,7 @@ SAMPLES = st.builds(Sample, **{field.name: value_of(field) for field in fields(S
 
 @given(SAMPLES)
 def test_a_sample_survives_the_csv(sample):
-    """Written and read again, at six decimals, every column is what it was: unknown stays unknown, empty stays empty."""
+    """Written and read again, at six decimals, every column is what it was; unknown is not empty."""
     text = io.StringIO()
     csv.writer(text).writerow(to_row(sample))
     (row,) = csv.reader(io.StringIO(text.getvalue()))

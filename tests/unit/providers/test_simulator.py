@@ -216,8 +216,7 @@ def test_a_stalled_stream_stays_silent_until_the_client_leaves(simulator, max_to
     response = connection.getresponse()
     connection.sock.settimeout(0.5)
     with pytest.raises(TimeoutError):
-        while response.read1(65536):
-            pass
+        response.read()
     response.close()
     connection.close()
     row = simulator.row(f"stall-{max_tokens}")
@@ -401,4 +400,5 @@ def test_rows_are_appended_to_an_existing_log(start):
     first.stop()
     second = start(MOCKS, "--truth", str(first.truth_file))
     second.ask("instant", "two")
+    first.row("two")
     assert ["one", "two"] == [row["request_id"] for row in first.rows()]

@@ -64,7 +64,7 @@ def test_byte_by_byte_gives_the_same_frames(stream):
         (b"data: last\n", [b"last"]),
         (b"data: last\r", [b"last"]),
         (b"\n\n\n", []),
-        ("data: {\"t\": \"\u2028\u0085\"}\n\n".encode(), ["{\"t\": \"\u2028\u0085\"}".encode()]),
+        ('data: {"t": "\u2028\u0085"}\n\n'.encode(), ['{"t": "\u2028\u0085"}'.encode()]),
         (b"database: no\n\n", []),
     ],
 )  # fmt: skip
