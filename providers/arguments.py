@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 from pathlib import Path
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -42,15 +44,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    if (count := int(text)) < 1:
-        raise ValueError
-    return count
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"got {text!r}; expected a whole number above 0")
 
 
 def _rate(text: str) -> float:
-    if not 0 < (rate := float(text)) < float("inf"):
-        raise ValueError
-    return rate
-
-
-_count.__name__, _rate.__name__ = "whole number above 0", "number above 0"  # argparse names the type in its errors
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"got {text!r}; expected a number above 0")

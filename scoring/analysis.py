@@ -12,7 +12,7 @@ from typing import Any
 from scoring import evidence
 from scoring.cell import Cell, make_cell
 from scoring.errors import NothingMeasuredError
-from scoring.frame import Frame
+from scoring.frame import LOCAL, Frame
 from scoring.metrics import Figure, Terms, edge_rtt
 from scoring.profile import Profile
 from scoring.score import saturated
@@ -55,7 +55,7 @@ def analyse(frame: Frame, profile: Profile, *, accept_invalid: bool = False) -> 
     tags: list[Tag] = []
     for capability, names in _capabilities(frame).items():
         own = {name: cells[name] for name in names if name in cells}
-        if own:
+        if any(len(cell.rows) for parts in own.values() for cell in parts.values()):
             reasons += _tag_reasons(frame, capability, own, floor)
             spoiled = frozenset() if accept_invalid else _spoiled(capability, own, reasons)
             tag = rank(_question(frame, capability, own, slo, spoiled), profile)
@@ -70,6 +70,12 @@ def _cells(frame: Frame) -> dict[str, dict[str, Cell]]:
     found: dict[str, dict[str, Cell]] = {}
     for (provider, region), rows in frame.measured.groupby(["provider", "region"], observed=True):
         found.setdefault(str(provider), {})[str(region)] = make_cell(str(provider), str(region), rows, unhealthy)
+    planned = (frame.manifest.get("matrix") or {}).get("planned") or {}
+    for provider, regions in planned.items():  # who was planned and never asked is shown, too
+        for region in (region or LOCAL for region in regions):
+            own = found.setdefault(provider, {})
+            if region not in own:
+                own[region] = make_cell(provider, region, frame.measured.iloc[:0])
     return found
 
 
@@ -86,8 +92,9 @@ def _capabilities(frame: Frame) -> dict[str, list[str]]:
 
 def _tag_reasons(frame: Frame, capability: str, cells: Cells, floor: int) -> list[Reason]:
     parts = {name: list(own.values()) for name, own in cells.items()}
+    asked = {name: [cell for cell in own if len(cell.rows)] for name, own in parts.items()}
     each = [r for own in parts.values() for c in own for r in evidence.cell_reasons(frame, c, capability, floor)]
-    return each + evidence.tag_reasons(frame, capability, parts)
+    return each + evidence.tag_reasons(frame, capability, {name: own for name, own in asked.items() if own})
 
 
 def _spoiled(capability: str, cells: Cells, reasons: Sequence[Reason]) -> frozenset[tuple[str, str]]:

@@ -147,20 +147,24 @@ def _read(cumulative: Floats, p: float, floor: int) -> Floats:
 
 def _shares(cells: Sequence[Cell], terms: Terms, resampling: Resampling) -> dict[str, Floats]:
     """Success is drawn from Beta(k + 1/2, n - k + 1/2) of the replicate: windows alone know no failure never seen."""
-    success, attained, good_total = [], [], np.zeros(resampling.replicates)
-    for cell in cells:
-        random = stream(resampling.seed, "success", cell.provider, cell.region)
-        counted = cell.counted.astype(np.float64)
-        n, k, good = _sums(cell, resampling, [counted, cell.ok.astype(np.float64), meets_slo(cell, terms)])
-        success.append(random.beta(k + 0.5, np.maximum(n - k, 0) + 0.5))
-        attained.append(good / np.maximum(n, 1))
-        good_total += good
-    rate = np.mean(success, axis=0)
+    asked = [cell for cell in cells if cell.attempts]
+    if not asked:
+        return {}
+    columns = ([cell.counted.astype(np.float64), cell.ok.astype(np.float64), meets_slo(cell, terms)] for cell in asked)
+    n, k, good = np.stack(
+        [_sums(cell, resampling, own) for cell, own in zip(asked, columns, strict=True)], axis=1
+    )  # each: regions x replicates
+    filled = np.maximum((n > 0).sum(axis=0), 1)
+    inverse = np.divide(1, n, out=np.zeros_like(n), where=n > 0)
+    success = (k * inverse).sum(axis=0) / filled
+    attempts = filled**2 / np.maximum(inverse.sum(axis=0), SLACK)  # as metrics.effective_n
+    random = stream(resampling.seed, "success", cells[0].provider, *(cell.region for cell in cells))
+    rate = random.beta(success * attempts + 0.5, np.maximum(1 - success, 0) * attempts + 0.5)
     return {
         "success": rate,
         "error_rate": 1 - rate,
-        "slo_attainment": np.mean(attained, axis=0),
-        "goodput_rps": good_total / terms.window_s,
+        "slo_attainment": (good * inverse).sum(axis=0) / filled,
+        "goodput_rps": good.sum(axis=0) / terms.window_s,
     }
 
 

@@ -29,6 +29,8 @@ def cell_reasons(frame: Frame, cell: Cell, capability: str, floor: int) -> list[
     where = Where(capability, cell.provider, cell.region)
     workers = [w for w in frame.workers if (w.get("region") or LOCAL) == cell.region]
     found = [r for w in workers for r in _worker_reasons(w, where, _arrivals(frame, w))]
+    if not len(cell.rows):
+        return found + judge("n_small", 0, where)
     held = _limit_held(frame, cell, where)
     found += held or _send_lag(cell, where)
     return found + _delivery(cell, where, floor) + _overload(cell, where)

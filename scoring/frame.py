@@ -24,24 +24,21 @@ LOCAL = "local"  # the region of a worker that was given none
 _UNREAD = frozenset({
     "session", "turn", "prompt_id", "detail", "finish", "status", "retry_after_s", "server_s", "remote_addr",
     "served_model", "served_region", "provider_request_id", "provider_cost_usd", "headers_s", "in_flight",
-    "worker_cloud", "endpoint_region", "gap_p50_s", "gap_max_s", "pair", "target_input_tokens",
+    "worker_cloud", "endpoint_region", "ttft_bounded", "gap_p50_s", "gap_max_s", "pair", "target_input_tokens",
 })  # fmt: skip
 READ: tuple[str, ...] = tuple(column for column in COLUMNS if column not in _UNREAD)
 _KEYS = ("worker", "worker_region", "provider", "capability", "phase", "token_source", "error", "connection", "stamp")
-_ARROW = {"int": pa.float64(), "float": pa.float64(), "bool": pa.string(), "str": pa.string()}
+_ARROW = {"int": pa.float64(), "float": pa.float64(), "str": pa.string()}  # float64 knows the unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """``samples`` are the rows of every phase with ``region`` beside ``worker_region``; ``problems`` are words."""
+    """``samples`` are the rows of every phase, ``measured`` those that are scored; ``problems`` are words."""
 
     manifest: dict[str, Any]
     samples: pd.DataFrame
+    measured: pd.DataFrame
     problems: tuple[str, ...]
-
-    @property
-    def measured(self) -> pd.DataFrame:
-        return self.samples[self.samples["phase"] == "measure"]
 
     @property
     def config(self) -> dict[str, Any]:
@@ -82,7 +79,7 @@ def read_frame(run: Run) -> Frame:
     """The run's manifest and samples; RunError when a file is missing, newer than this program, or not what it says."""
     manifest = run.read_manifest()
     samples, problems = read_samples(run.samples)
-    return Frame(manifest, samples, tuple(problems))
+    return Frame(manifest, samples, samples[samples["phase"] == "measure"], tuple(problems))
 
 
 def read_samples(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -93,12 +90,12 @@ def read_samples(path: Path) -> tuple[pd.DataFrame, list[str]]:
         table = _table(path, problems)
     except pa.ArrowInvalid as error:
         raise RunError(f"{path}: {error}; expected rows as providers.sample writes them, remove the bad row") from None
-    samples = table.to_pandas()
-    repeated = samples["request_id"].duplicated()
+    repeated = table["request_id"].to_pandas().duplicated()
+    samples = table.drop_columns("request_id").to_pandas(split_blocks=True)
     if repeated.any():
         problems.append(f"{int(repeated.sum())} rows repeat a request_id; the first of each was kept")
-        samples = samples[~repeated]
-    return _typed(samples.drop(columns="request_id").reset_index(drop=True), path), problems
+        samples = samples[~repeated].reset_index(drop=True)
+    return _typed(samples, path, problems), problems
 
 
 def _check_header(path: Path) -> None:
@@ -150,14 +147,16 @@ def _arrow_type(column: str) -> pa.DataType:
     return pa.dictionary(pa.int32(), pa.string()) if column in _KEYS else _ARROW[kind_of(column)]
 
 
-def _typed(samples: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Flags as booleans, infinities as unknown, an unnamed region by its name; RunError for an unknown error kind."""
-    floats = samples.select_dtypes("float64").columns
-    samples[floats] = samples[floats].where(np.isfinite(samples[floats]))
-    samples["ttft_bounded"] = samples["ttft_bounded"] == "1"
-    samples = samples[samples["scheduled_at"].notna()].copy()
+def _typed(samples: pd.DataFrame, path: Path, problems: list[str]) -> pd.DataFrame:
+    """Infinities as unknown, an unnamed region by its name; RunError for an unknown error kind."""
     kinds = set(samples["error"].cat.categories) - {"", *ERROR_KINDS}
     if kinds:
         raise RunError(f"{path}: column 'error': got {min(kinds)!r}; expected one of {', '.join(ERROR_KINDS)}")
-    samples["region"] = samples["worker_region"].map(lambda region: region or LOCAL)
-    return samples
+    for column in samples.select_dtypes("float64").columns:
+        if np.isinf(samples[column]).any():
+            samples[column] = samples[column].where(np.isfinite(samples[column]))
+    undated = samples["scheduled_at"].isna()
+    if undated.any():
+        problems.append(f"{int(undated.sum())} rows have no scheduled_at; left out")
+        samples = samples[~undated].reset_index(drop=True)
+    return samples.assign(region=samples["worker_region"].map(lambda region: region or LOCAL))

@@ -112,9 +112,9 @@ def _shares(cells: Sequence[Cell], terms: Terms) -> dict[str, Figure]:
     low, high = wilson(success, effective_n(attempts))
     made = sum(float(np.nansum(np.where(cell.ok, cell.column("output_tokens"), 0))) for cell in cells)
     return {
-        "success": Figure(success, "share", n, low, high),
-        "error_rate": Figure(error_rate(success, effective_n(attempts)), "share", n),
-        "slo_attainment": Figure(attained, "share", n),
+        "success": Figure(success if n else None, "share", n, low, high),
+        "error_rate": Figure(error_rate(success, effective_n(attempts)) if n else None, "share", n),
+        "slo_attainment": Figure(attained if n else None, "share", n),
         "goodput_rps": Figure(sum(good) / terms.window_s, "requests/s", n),
         "output_tokens_per_s": Figure(made / terms.window_s, "tokens/s", n),
     }
@@ -157,8 +157,8 @@ def cost_columns(cell: Cell) -> tuple[Floats, Floats, Floats]:
 
 def cost_sums(cells: Sequence[Cell]) -> tuple[float, float, float]:
     """Per attempt, averaged over regions: USD, tokens, successes."""
-    columns = [[float(part.sum()) / len(cell.rows) for part in cost_columns(cell)] for cell in cells]
-    spent, made, served = (sum(part) / len(cells) for part in zip(*columns, strict=True))
+    columns = [[float(part.sum()) / len(cell.rows) for part in cost_columns(cell)] for cell in cells if len(cell.rows)]
+    spent, made, served = (sum(part) / len(columns) for part in zip(*columns, strict=True))
     return spent, made, served
 
 

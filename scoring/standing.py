@@ -161,7 +161,7 @@ def _with_intervals(figures: Mapping[str, Figure], found: Mapping[str, Floats]) 
     """``hi`` stays None where the replicates know no upper bound; success keeps Wilson's interval."""
     widened = dict(figures)
     for metric, values in found.items():
-        if metric != "success":
+        if metric != "success" and figures[metric].value is not None:
             low, high = interval(values)
             widened[metric] = replace(
                 figures[metric], lo=low if np.isfinite(low) else None, hi=high if np.isfinite(high) else None

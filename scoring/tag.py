@@ -108,8 +108,6 @@ def _standings(question: Question, profile: Profile) -> list[Standing]:
     regions = pooled_regions(question.cells, question.spoiled)
     found = []
     for name, own in question.cells.items():
-        if not own:
-            continue  # nobody asked it: the verdict's empty_cell
         cells = [own[region] for region in (regions[name] or sorted(own))]
         standing = stand(name, cells, question.terms[name], profile, question.reading, invalid=not regions[name])
         found.append(standing)

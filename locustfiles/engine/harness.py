@@ -27,7 +27,7 @@ from locustfiles.engine import options
 from locustfiles.engine.child import start_module
 from locustfiles.engine.experiment import Experiment, Place
 from locustfiles.engine.measurement import Measurement
-from locustfiles.engine.native_stats import NativeStats, whole_milliseconds
+from locustfiles.engine.native_stats import NativeStats, percentile, whole_milliseconds
 from locustfiles.engine.plan import plan
 from locustfiles.engine.users import user_classes
 from locustfiles.engine.web import check_address, refuse_foreign_posts
@@ -48,6 +48,7 @@ def install(module: str) -> dict[str, Any]:
     except NephoscopeError as error:
         refuse(str(error))
     locust.stats.bucket_response_time = whole_milliseconds
+    locust.stats.calculate_response_time_percentile = percentile
     events.init_command_line_parser.add_listener(options.add_flags)
 
     def take_over(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:

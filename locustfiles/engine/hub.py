@@ -39,7 +39,7 @@ class Stamped:
 class Reader(Protocol):
     """The owner of a socket in the set."""
 
-    drained_ns: int  # when its socket was last seen empty
+    drained_ns: int  # when its socket may last have been emptied: what is read next came later
 
     def on_read(self, read: Stamped) -> None: ...
 
@@ -55,6 +55,7 @@ class Hub:
         self.unstamped = 0  # reads without a believable kernel time
         self.clock_steps = 0
         self.offset_ns = _realtime_offset_ns()
+        self._round_ns = now_ns()
         self._keeper = _stamping_socket()  # keeps the kernel's stamping switched on
         self.stamps = self._keeper is not None and self._probe()
         self._watcher = gevent.get_hub().loop.io(self._epoll.fileno(), 1)
@@ -108,7 +109,7 @@ class Hub:
         if not believable and data:
             self.unstamped += 1
         reader.on_read(Stamped(stamp if believable and stamp is not None else seen, seen, believable, data))
-        reader.drained_ns = seen
+        reader.drained_ns = self._round_ns
 
     def _stamp_ns(self, ancillary: Any) -> int | None:
         if not ancillary:
@@ -118,8 +119,9 @@ class Hub:
 
     def _refresh_offset(self) -> None:
         """Stamps are CLOCK_REALTIME. A slew moves both clocks alike; only a step changes the offset."""
-        before = now_ns()
-        offset = time.clock_gettime_ns(time.CLOCK_REALTIME) - before
+        # Taken before any read of the round: a packet may come between a read and a look at the clock after it.
+        self._round_ns = now_ns()
+        offset = time.clock_gettime_ns(time.CLOCK_REALTIME) - self._round_ns
         if abs(offset - self.offset_ns) > 5_000:  # preempted between the two readings, or a step: look closer
             offset = _realtime_offset_ns()
             self.clock_steps += abs(offset - self.offset_ns) > _STEP_NS

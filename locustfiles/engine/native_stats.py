@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Any
 
 import gevent
@@ -16,6 +18,41 @@ def whole_milliseconds(response_time: float) -> int:
     return round(response_time)
 
 
+def percentile(response_times: dict[int, int], num_requests: int, percent: float) -> int:
+    """Stock Locust's answer for less: it sorts the histogram anew for each percentile of each row.
+
+    With exact milliseconds that stopped the loop for 30 ms once a second.
+    """
+    keys, cumulative = _sorted_histogram(response_times)
+    # The largest value that has at most this many requests below it.
+    below = bisect_right(cumulative, int(num_requests * percent))
+    return keys[min(below, len(keys) - 1)] if keys else 0
+
+
+_last_histogram: tuple[dict[int, int], int, list[int], list[int]] | None = None
+
+
+def _sorted_histogram(response_times: dict[int, int]) -> tuple[list[int], list[int]]:
+    """Keys in order and their running counts; the percentiles of a row follow each other, so one is remembered."""
+    global _last_histogram  # noqa: PLW0603 - one entry, replaced as soon as another row is asked about
+    total = sum(response_times.values())
+    if _last_histogram is None or _last_histogram[0] is not response_times or _last_histogram[1] != total:
+        keys = sorted(response_times)
+        _last_histogram = (response_times, total, keys, list(accumulate(response_times[key] for key in keys)))
+    return _last_histogram[2], _last_histogram[3]
+
+
+class _Courteous:
+    """A csv writer that lets the loop go round after each row: computing one takes a millisecond."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    def writerow(self, row: Any) -> None:
+        self._writer.writerow(row)
+        gevent.sleep(0)
+
+
 class NativeStats:
     """Open with the run; ``close`` writes the final rows, which Locust's own writer may miss."""
 
@@ -27,6 +64,8 @@ class NativeStats:
     def open(self, run: Run) -> None:
         prefix = str(run.path / "locust")
         self._writer = StatsCSVFileWriter(self._environment, stats.PERCENTILES_TO_REPORT, prefix, full_history=True)
+        for name in ("requests_csv_writer", "stats_history_csv_writer"):
+            setattr(self._writer, name, _Courteous(getattr(self._writer, name)))
         self._greenlet = gevent.spawn(self._writer.stats_writer)
         if self._environment.web_ui:
             self._environment.web_ui.stats_csv_writer = self._writer  # the download links follow

@@ -49,9 +49,7 @@ def _ask(transport: Transport, endpoint: Endpoint) -> Exchange:
     return exchange
 
 
-def test_verified_stream_has_kernel_times_and_its_phases_apart(
-    serve_tls, authority, tmp_path, monkeypatch
-):
+def test_verified_stream_has_kernel_times_and_its_phases_apart(serve_tls, authority, tmp_path, monkeypatch):
     """SSL_CERT_FILE is honoured; TCP and TLS are timed apart; the second request shakes no hands."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))

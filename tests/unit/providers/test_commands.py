@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from providers.arguments import TEMPLATES
+from providers.errors import ConfigError
 from providers.roster import load_roster
+from providers.simulator.child import simulator
 
 CANARY = "CANARY-5f2c9d81"
 MOCK_FILE = Path(__file__).parents[3] / "providers" / "mock.yaml"
@@ -175,6 +177,13 @@ def test_a_file_without_mocks_cannot_be_simulated(file):
     """Exit 2, and how to get one."""
     text = "providers: [{name: a, type: http, base_url: 'https://x/v1'}]"
     assert told(providers("simulate", file(text)), "no provider of type mock is enabled", "new mock")
+
+
+def test_a_simulator_that_cannot_start_is_an_error_of_its_parent(file):
+    """The context manager that others use raises one line; the child's own stands on stderr."""
+    path = file("providers: [{name: a, type: http, base_url: 'https://x/v1'}]")
+    with pytest.raises(ConfigError, match="the simulator did not start"), simulator(path):
+        pass
 
 
 def test_a_truth_log_that_cannot_be_written_is_one_line(tmp_path):

@@ -92,7 +92,7 @@ def test_text_is_an_answer_fragment():
     "content", [{"reasoning": "hm"}, {"reasoning_content": "hm"}, {"reasoning": "hm", "reasoning_content": "hm"}]
 )
 def test_reasoning_is_known_by_both_its_names_and_counted_once(content):
-    """Servers differ: vLLM and OpenRouter say reasoning, DeepSeek and SGLang reasoning_content, a gateway may say both."""
+    """The word is reasoning in vLLM, reasoning_content in DeepSeek and SGLang, and a gateway may say both."""
     assert [Fragment("reasoning", "hm")] == events(delta({"content": None, **content}))
 
 

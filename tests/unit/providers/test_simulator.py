@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import time
 
@@ -375,6 +376,11 @@ def test_sigterm_ends_it_within_a_second_with_every_row(start):
     }
     for connection in connections:
         connection.close()
+
+
+def test_ctrl_c_is_an_ordinary_end(start):
+    """SIGINT ends it as SIGTERM does, exit code 0."""
+    assert 0 == start(MOCKS).stop(signal.SIGINT)[0]
 
 
 def test_it_ends_when_its_parent_is_gone(start):
