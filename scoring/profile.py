@@ -179,7 +179,7 @@ def _profile(document: Document) -> Profile:
         first = error.errors(include_url=False)[0]
         path = tuple(first["loc"])
         if first["type"] == "value_error":
-            raise document.error(path, f"{first['ctx']['error']}; correct it") from None
+            raise document.error(path, str(first["ctx"]["error"])) from None
         problem = "unknown key, remove it" if first["type"] == "extra_forbidden" else first["msg"]
         got = first["input"] if not isinstance(first["input"], dict) else "a mapping"
         key = ".".join(map(str, path))

@@ -24,7 +24,6 @@ from locust import events
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
 from locustfiles.engine import options
-from locustfiles.engine.child import start_module
 from locustfiles.engine.experiment import Experiment, Place
 from locustfiles.engine.measurement import Measurement
 from locustfiles.engine.native_stats import NativeStats, percentile, whole_milliseconds
@@ -284,4 +283,5 @@ class Harness:
 
 def score(run: Run, *, quiet: bool = False) -> int:
     """Score the run in a process of its own: data frames and gevent never meet."""
-    return start_module("scoring", str(run.path), stdout=subprocess.DEVNULL if quiet else None).wait()
+    command = [sys.executable, "-m", "scoring", str(run.path)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL if quiet else None).wait()

@@ -22,9 +22,9 @@ from locustfiles.engine.live import Live
 from locustfiles.engine.load import Load, run_open
 from locustfiles.engine.preflight import preflight, table
 from locustfiles.engine.recorder import Recorder
-from locustfiles.engine.simulation import Simulation
 from locustfiles.engine.transport import Transport
 from providers.run import create_run
+from providers.simulator.child import simulator
 from providers.spec import Provider
 
 _LEAD_S = 0.1  # between fixing the timetable and its first instant
@@ -58,10 +58,8 @@ class Measurement:
         self._recorder = Recorder(self.run.samples, [p.name for p in taking_part], self._environment)
         self._files.callback(self._recorder.close)
         if any(provider.type == "mock" for provider in taking_part):
-            simulation = Simulation(experiment.roster.path, self.run.truth)
-            self._files.callback(simulation.stop)
-            addresses = {p.name: {"base_url": simulation.url(p.name)} for p in taking_part if p.type == "mock"}
-            taking_part = [p.model_copy(update=addresses.get(p.name, {})) for p in taking_part]
+            address = self._files.enter_context(simulator(experiment.roster.path, self.run.truth))
+            taking_part = [_simulated(p, address) if p.type == "mock" else p for p in taking_part]
         transport = Transport()
         self._lanes = {p.name: self._lane(p, transport) for p in taking_part}
         self._files.callback(transport.close, [lane.endpoint for lane in self._lanes.values()])
@@ -152,3 +150,7 @@ class Measurement:
             },
             "counts": {name: tally.counts() for name, tally in tallies.items()},
         }
+
+
+def _simulated(provider: Provider, address: str) -> Provider:
+    return provider.model_copy(update={"base_url": f"{address}/{provider.name}/v1"})

@@ -19,7 +19,13 @@ def simulator(file: Path, truth: Path | None = None) -> Iterator[str]:
     """Yields the base URL under which provider P of the file answers at ``/P/v1``."""
     command = [sys.executable, "-m", "providers", "simulate", str(file), "--until-eof"]
     command += ["--truth", str(truth)] if truth else []
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
+    child = subprocess.Popen(  # noqa: S603 - our own program
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a terminal's Ctrl-C must reach the drain, not the servers it waits for
+    )
     assert child.stdin is not None
     assert child.stdout is not None
     try:

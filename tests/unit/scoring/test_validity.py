@@ -1,0 +1,205 @@
+"""The verdict: every reason a run can raise is raised by such a run, at the level its limits say, and by no other."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scoring.validity import DEGRADED, INVALID, LEVELS, NOTE, RULES, VALID, Reason, judge, worst
+from tests.unit.scoring.synthetic import AWS, AZURE, GCP, THREE, WARM_UP_S, Experiment, Law, failed, worker
+
+
+def of_aws(change, nth=1):
+    """The edit of each nth sample of aws."""
+    return lambda s: change(s) if s.provider == "aws" and int(s.pair) % nth == 0 else s
+
+
+def busy(**health):
+    return Experiment(manifest={"workers": [worker("", **health)]})
+
+
+def lagging(lag_s):
+    return Experiment(edit=of_aws(lambda s: replace(s, lag_s=lag_s)))
+
+
+def unlike(**declared):
+    laws = [replace(AWS, **declared), AZURE, GCP]
+    return Experiment(laws=laws)
+
+
+def entries(change):
+    return {"providers": [law.declared() | change(law) for law in THREE]}
+
+
+DROP = {"connection": "", "lag_s": None}
+TWO_WORKERS = {"workers": [worker("eu", clock_uncertainty_s=0.0), worker("us", clock_uncertainty_s=0.02)]}
+FAR_WORKERS = {"workers": [worker("eu", clock_uncertainty_s=0.0), worker("us", clock_uncertainty_s=0.2)]}
+COUNTS = {"scheduled": 640, "sent": 640, "dropped": 0, "lost": 0}
+PLANNED = {"planned": {law.name: {"": 1} for law in THREE} | {"aws": {"": 1, "mars": 1}}}
+LIMITS = AWS.declared()["limits"]
+CASES = [
+    ("send_lag", DEGRADED, lagging(0.012)),
+    ("send_lag", INVALID, lagging(0.060)),
+    ("under_delivered", INVALID, Experiment(
+        edit=of_aws(lambda s: failed(s, "dropped", **DROP), 10),
+        manifest={"workers": [worker("", loop_lag_p99_s=0.03)]})),
+    ("bounded_events", DEGRADED, Experiment(edit=of_aws(lambda s: replace(s, bounded_chunks=6)))),
+    ("bounded_events", INVALID, Experiment(edit=of_aws(lambda s: replace(s, bounded_chunks=32)))),
+    ("loop_lag", DEGRADED, busy(loop_lag_p99_s=0.050)),
+    ("loop_lag", INVALID, busy(loop_lag_p99_s=0.150)),
+    ("worker_cpu", DEGRADED, busy(cpu_busy_windows=1)),
+    ("worker_cpu", INVALID, busy(cpu_busy_windows=6)),
+    ("sockets", DEGRADED, busy(sockets_refused=1)),
+    ("sockets", INVALID, busy(sockets_refused=60)),
+    ("lost_samples", DEGRADED, Experiment(manifest={"counts": {"aws": COUNTS | {"lost": 1}}})),
+    ("lost_samples", INVALID, Experiment(manifest={"counts": {"aws": COUNTS | {"lost": 64}}})),
+    ("clock", DEGRADED, Experiment(regions=("eu", "us"), manifest=TWO_WORKERS)),
+    ("clock", INVALID, Experiment(regions=("eu", "us"), manifest=FAR_WORKERS)),
+    ("self_check", DEGRADED, Experiment(manifest={"self_check": {"ttft_error_p99_s": 0.004, "n": 60}})),
+    ("self_check", INVALID, Experiment(manifest={"self_check": {"ttft_error_p99_s": 0.020, "n": 60}})),
+    ("empty_cell", INVALID, Experiment(manifest={"matrix": PLANNED})),
+    ("n_small", DEGRADED, Experiment(rate_rps=2)),
+    ("n_small", INVALID, Experiment(rate_rps=0.5)),
+    ("provider_overloaded", DEGRADED, Experiment(edit=of_aws(lambda s: failed(s, "overloaded"), 50))),
+    ("provider_overloaded", DEGRADED, Experiment(edit=of_aws(lambda s: failed(s, "dropped", **DROP), 50))),
+    ("limit_held", DEGRADED, Experiment(
+        manifest=entries(lambda law: {"limits": LIMITS | {"max_rps": 5.0 if law is AWS else None}}))),
+    ("cut_off", DEGRADED, Experiment(edit=of_aws(lambda s: failed(s, "cut_off", end_s=9.0), 20))),
+    ("windows_lt_30", DEGRADED, Experiment(window_s=20)),
+    ("output_length_mismatch", DEGRADED, unlike(output_tokens=80)),
+    ("token_source_mixed", DEGRADED, Experiment(edit=of_aws(lambda s: replace(s, token_source="estimate")))),
+    ("limits_unequal", DEGRADED, Experiment(
+        manifest=entries(lambda law: {"limits": LIMITS | {"total_timeout_s": 60.0 if law is AWS else 120.0}}))),
+    ("load_unequal", DEGRADED, Experiment(edit=lambda s: None if s.provider == "aws" and int(s.pair) % 20 == 0 else s)),
+    ("reasoning_visibility_mixed", DEGRADED, Experiment(
+        edit=lambda s: replace(s, reasoning_tokens=9, reasoning_chars=40 if s.provider == "aws" else 0))),
+    ("stamp_mixed", DEGRADED, Experiment(edit=of_aws(lambda s: replace(s, stamp="user"), 9))),
+    ("not_simultaneous", DEGRADED, Experiment(edit=of_aws(lambda s: replace(s, scheduled_at=s.scheduled_at + 9)))),
+    ("model_differs", DEGRADED, unlike(model="mock-70b")),
+    ("n_differs", DEGRADED, Experiment(edit=lambda s: None if s.provider == "aws" and int(s.pair) % 3 else s)),
+    ("incomplete", DEGRADED, Experiment(manifest={"complete": False, "ended": "interrupted"})),
+    ("mock_data", NOTE, Experiment()),
+    ("single_run", NOTE, Experiment()),
+    ("single_time_of_day", NOTE, Experiment()),
+    ("price_stale", NOTE, Experiment(
+        manifest=entries(lambda law: {"price": law.declared()["price"] | {"as_of": "2026-09-01"}}))),
+    ("anchor_saturated", NOTE, Experiment()),
+    ("network_unknown", NOTE, Experiment(edit=lambda s: replace(s, tcp_s=None))),
+]  # fmt: skip
+
+
+def raised(summary):
+    reasons = summary["verdict"]["reasons"] + summary["verdict"]["notes"]
+    return {(reason["code"], reason["level"]) for reason in reasons}
+
+
+@pytest.mark.parametrize(("code", "level", "experiment"), CASES, ids=[f"{c}-{level}" for c, level, _ in CASES])
+def test_reason_is_raised_by_a_run_that_has_it(score, code, level, experiment):
+    """At its level, with figure, text and remedy, and it decides the run's level."""
+    summary = score(experiment)
+    assert (code, level) in raised(summary)
+    if level != NOTE:
+        assert summary["verdict"]["level"] in LEVELS[LEVELS.index(level) :]
+    reason = next(r for r in summary["verdict"]["reasons"] + summary["verdict"]["notes"] if r["code"] == code)
+    assert reason["text"]
+    assert reason["remedy"] == RULES[code].remedy
+    assert "{" not in reason["text"]
+
+
+def test_every_rule_is_raised_by_a_case():
+    """The list is closed, and none of it is dead."""
+    assert set(RULES) == {code for code, _, _ in CASES}
+
+
+def test_healthy_run_raises_notes_only(plain):
+    """Nothing to complain about is VALID."""
+    assert VALID == plain["verdict"]["level"]
+    assert {NOTE} == {level for _, level in raised(plain)}
+
+
+def test_closed_loop_says_nothing_of_unequal_load_where_users_are_equal(score):
+    """Fewer answers of a slow provider are its own doing."""
+    some = Experiment(closed=True, edit=lambda s: None if s.provider == "aws" and int(s.pair) % 10 == 9 else s)
+    assert "load_unequal" not in {code for code, _ in raised(score(some))}
+
+
+@pytest.mark.parametrize("kind", ["connection", "server", "timeout_connect", "auth"])
+def test_dead_provider_does_not_escape_its_rank_as_invalid(score, kind):
+    """Not one answer, not even a connection: that is its own doing, and its score is 0."""
+    summary = score(Experiment(edit=of_aws(lambda s: failed(s, kind, connection="", end_s=5.0, lag_s=0.0))))
+    aws = next(p for p in summary["tags"][0]["providers"] if p["name"] == "aws")
+    assert (VALID, "failed", 0.0, 3) == (aws["verdict"]["level"], aws["status"], aws["score"], aws["rank"])
+
+
+def test_slow_handshakes_are_not_our_lag(score):
+    """A provider that takes a second to accept is slow, not INVALID."""
+    slow = of_aws(lambda s: replace(s, lag_s=1.0, tcp_s=0.999, connection="new"))
+    assert "send_lag" not in {code for code, _ in raised(score(Experiment(edit=slow)))}
+
+
+def test_invalid_provider_has_figures_and_no_rank(score):
+    """Only the spoiled one: the others are ranked without it."""
+    summary = score(lagging(0.060))
+    aws = next(p for p in summary["tags"][0]["providers"] if p["name"] == "aws")
+    assert ("invalid", None) == (aws["status"], aws["rank"])
+    assert aws["metrics"]["ttft_p50"]["value"] is not None
+    assert ["gcp", "azure"] == summary["tags"][0]["ranking"]
+    assert (INVALID, ["send_lag"]) == (aws["verdict"]["level"], aws["verdict"]["reasons"])
+
+
+def test_accepted_invalid_is_ranked_and_stamped(score):
+    """Whoever insists gets the rank, and everybody can see that they insisted."""
+    summary = score(lagging(0.060), accept_invalid=True)
+    assert summary["accepted_invalid"]
+    assert "aws" in summary["tags"][0]["ranking"]
+    assert INVALID == summary["verdict"]["level"]
+
+
+def test_invalid_region_leaves_the_pool_for_everybody(score):
+    """One worker choked: all are compared over the other region alone."""
+    sick = {"workers": [worker("eu"), worker("us", loop_lag_p99_s=0.2)]}
+    summary = score(Experiment(regions=("eu", "us"), manifest=sick))
+    assert [["eu"]] * 3 == [list(p["regions"]) for p in summary["tags"][0]["providers"]]
+    assert 3 == len(summary["tags"][0]["ranking"])
+
+
+def test_planned_provider_without_a_row_is_shown(score):
+    """Nobody asked it, and nobody hides that."""
+    summary = score(Experiment(edit=lambda s: None if s.provider == "gcp" else s))
+    gcp = next(p for p in summary["tags"][0]["providers"] if p["name"] == "gcp")
+    assert ("invalid", 0, None) == (gcp["status"], gcp["n"], gcp["rank"])
+    assert {"empty_cell", "n_small"} <= set(gcp["verdict"]["reasons"])
+
+
+@given(st.sampled_from([rule for rule in RULES.values() if rule.degraded is not None and not rule.always]))
+def test_limits_themselves_are_allowed(rule):
+    """A figure at its limit is within it; a little beyond is not."""
+    assert judge(rule.code, rule.degraded) == []
+    beyond = rule.degraded - 1e-9 if rule.falling else rule.degraded + 1e-9
+    assert [DEGRADED] == [reason.level for reason in judge(rule.code, beyond)]
+
+
+@given(st.lists(st.sampled_from(LEVELS)))
+def test_the_worst_reason_decides_and_notes_do_not(levels):
+    """A banner is no judgement."""
+    found = worst([Reason("x", level, "", "") for level in levels])
+    strict = [level for level in levels if level != NOTE] or [VALID]
+    assert max(strict, key=LEVELS.index) == found
+
+
+def test_texts_are_whole_sentences_without_repeats():
+    """No figure without a limit to hold it against, and no remedy missing."""
+    for rule in RULES.values():
+        assert rule.remedy
+        assert not re.search(r"\b(\w+) \1\b", rule.says)
+        assert rule.always or rule.degraded is not None
+
+
+def test_law_of_the_tests_is_what_it_says():
+    """The builder's own schedule: requests per provider in warm-up and window."""
+    rows = list(Experiment(laws=(Law("one"),), rate_rps=10, window_s=8).samples())
+    assert round(10 * (8 + WARM_UP_S)) == len(rows)
