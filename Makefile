@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 # What pytest is given for a suite; empty while the suite has no tests.
 files = $(if $(shell find tests/$1 -name 'test_*.py' 2>/dev/null),tests/$1) $(if $(filter unit,$1),$(wildcard tests/test_*.py))
-some = $(foreach suite,$1,$(if $(strip $(call files,$(suite))),$(suite)))
+some = $(strip $(foreach suite,$1,$(if $(strip $(call files,$(suite))),$(suite))))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # suites measure time: they must not disturb each other
@@ -77,7 +77,7 @@ $(VENV)/bin/pip:
 $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(INSTALL) --upgrade pip
 	$(INSTALL) --build-constraint constraints.txt --editable .
-	@du -sm $(VENV)/lib/python*/site-packages | awk '{ print "core install: " $$1 " MB" }'
+	@test -e $(VENV)/.dev || du -sm $(VENV)/lib/python*/site-packages | awk '{ print "core install: " $$1 " MB" }'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.core

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import Any, NoReturn
 
 import gevent
@@ -97,7 +96,7 @@ class Harness:
         """Refuse what cannot run, while nothing has been sent."""
         if isinstance(self.runner, MasterRunner | WorkerRunner):
             refuse("--master, --worker and --processes: not in this version; run one process")
-        if Path(self._options.providers) != self.place.providers:
+        if options.providers_file(self._options.providers) != self.place.providers:
             refuse(f"--providers {self._options.providers}: read too late; write the flag out in full")
         if self.web_ui:
             try:

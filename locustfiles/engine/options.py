@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import locust.argument_parser
 from locust.util.timespan import parse_timespan
 
+import providers
 from locustfiles.engine.arrivals import OPEN_KINDS
 from locustfiles.engine.experiment import Experiment, Place
 from providers.errors import ConfigError
@@ -141,6 +142,12 @@ def _refuse(message: str) -> NoReturn:
     raise SystemExit(2)
 
 
+def providers_file(name: str) -> Path:
+    """The file named; the default is the checkout's, and where there is no checkout the one that was installed."""
+    path = Path(name)
+    return Path(providers.__file__).with_name("mock.yaml") if name == DEFAULT_PROVIDERS and not path.exists() else path
+
+
 def early() -> Place:
     """What must be known at import, by the same sources and precedence as Locust's own ``-f``."""
     parser = locust.argument_parser.get_empty_argument_parser(add_help=False)
@@ -153,7 +160,7 @@ def early() -> Place:
     ):
         parser.add_argument(name, default=default, env_var=f"LOCUST_{name.strip('-').upper()}")
     known, _ = parser.parse_known_args()
-    return Place(Path(known.providers), Path(known.results), known.region, known.cloud)
+    return Place(providers_file(known.providers), Path(known.results), known.region, known.cloud)
 
 
 def arrivals_of(options: Any) -> str:

@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-SHORT = ("--rate", "10", "--warm-up", "1s", "-t", "4s", "--no-score")
+QUICK = "tests/e2e/data/quick.yaml"
+SHORT = ("--providers", QUICK, "--rate", "10", "--warm-up", "1s", "-t", "4s", "--no-score")
 INT, TERM = signal.SIGINT, signal.SIGTERM
 
 
@@ -65,7 +66,7 @@ def test_sigterm_drains_too(locust):
 
 def test_drain_that_is_too_short_cuts_off_and_says_so(locust):
     """A request that outlives the drain is a sample of its own kind, and the run is complete all the same."""
-    outcome = locust(*SHORT[:-1], "--no-score", "--drain", "0.3s")
+    outcome = locust(*SHORT, "--drain", "0.3s")
     assert outcome.code == 0
     assert "cut_off" in {sample.error for sample in outcome.samples()}
     assert outcome.run.read_manifest()["complete"]
@@ -74,7 +75,7 @@ def test_drain_that_is_too_short_cuts_off_and_says_so(locust):
 
 def test_closed_loop_keeps_its_users_busy_and_pairs_prompts_by_slot(locust):
     """Two slots per provider ask, wait and ask again; the same pair carries the same prompt everywhere."""
-    outcome = locust("-u", "6", "--warm-up", "1s", "-t", "5s", "--no-score")
+    outcome = locust("--providers", QUICK, "-u", "4", "--warm-up", "1s", "-t", "4s", "--no-score")
     assert outcome.code == 0
     samples = [sample for sample in outcome.samples() if sample.phase != "preflight"]
     assert {0, 1} == {sample.slot for sample in samples}
@@ -95,7 +96,7 @@ def test_provider_that_refuses_connections_is_shown_and_the_run_goes_on(locust, 
         "  - {name: alive, type: mock, mock: {ttft_s: 0.05, gap_s: 0.005, tokens_per_chunk: 8}}\n"
         "  - {name: dead, type: http, base_url: 'http://127.0.0.1:9/v1'}\n"
     )
-    outcome = locust("--providers", str(path), *SHORT)
+    outcome = locust(*SHORT, "--providers", str(path))
     assert outcome.code == 0
     assert "connection" in next(line for line in outcome.err.splitlines() if line.startswith("dead"))
     kinds = {name: {s.error for s in outcome.samples() if s.provider == name} for name in ("alive", "dead")}
@@ -113,7 +114,7 @@ def test_no_secret_reaches_any_file_or_screen(locust, tmp_path):
         "  - {name: c, type: http, base_url: 'http://127.0.0.1:9/v1',"
         " request: {extra_headers: {x-token: '${CANARY}'}}}\n"
     )
-    outcome = locust("--providers", str(path), *SHORT, env={"CANARY": "CANARY-8d1f"})
+    outcome = locust(*SHORT, "--providers", str(path), env={"CANARY": "CANARY-8d1f"})
     assert outcome.code == 0
     written = [file.read_text(encoding="utf-8") for file in outcome.run.path.iterdir() if file.is_file()]
     assert "CANARY-8d1f" not in "".join([outcome.out, outcome.err, *written])
