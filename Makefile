@@ -14,8 +14,8 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
 # What pytest is given for a suite; empty while the suite has no tests.
-files = $(if $(shell find tests/$1 -name 'test_*.py' 2>/dev/null),tests/$1) $(if $(filter unit,$1),$(wildcard tests/test_*.py))
-some = $(strip $(foreach suite,$1,$(if $(strip $(call files,$(suite))),$(suite))))
+files = $(strip $(if $(shell find tests/$1 -name 'test_*.py' 2>/dev/null),tests/$1) $(if $(filter unit,$1),$(wildcard tests/test_*.py)))
+some = $(strip $(foreach suite,$1,$(if $(call files,$(suite)),$(suite))))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # suites measure time: they must not disturb each other
@@ -34,8 +34,8 @@ test: lint types contracts ## every check and every suite, once
 	@for suite in $(call some,$(SUITES)); do $(MAKE) --no-print-directory test-one SUITE=$$suite || exit; done
 
 test-one: $(VENV)/.dev ## one suite in a process of its own: make test-one SUITE=unit
-	@test -n "$(strip $(call files,$(SUITE)))" || { echo 'Error: SUITE=$(SUITE): write one of $(call some,$(SUITES))'; exit 2; }
-	pytest $(strip $(call files,$(SUITE)))
+	@test -n "$(call files,$(SUITE))" || { echo 'Error: SUITE=$(SUITE): write one of $(call some,$(SUITES))'; exit 2; }
+	pytest $(call files,$(SUITE))
 
 test-long: $(VENV)/.dev ## the suites that meet a clock, N=10 times: how often each holds
 	@for suite in $(call some,$(TIMED)); do \

@@ -110,7 +110,11 @@ _IN_WEB_FORM = ("--rate", "--warm-up", "--drain", "--seed")
 
 def _add(flags: Any, name: str, kind: Any, default: Any, text: str) -> None:
     variable = f"LOCUST_{name.strip('-').replace('-', '_').upper()}"
-    shown = text if default in (None, False) else f"{text} [{default:g}]" if isinstance(default, float) else text
+    shown = (
+        text
+        if default in (None, False, "")
+        else f"{text} [{f'{default:g}' if kind in (positive, seconds) else default}]"
+    )
     if kind is None:
         action = flags.add_argument(name, action="store_true", env_var=variable, help=shown)
     elif isinstance(kind, tuple):

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+import orjson
+
 from providers.sample import ErrorKind
 
 _BY_STATUS: dict[int, ErrorKind] = {
@@ -53,3 +55,17 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return None
+
+
+def error_words(body: bytes) -> tuple[str, str]:
+    """(message, code) of an error body as most providers shape it; plain text becomes the message."""
+    try:
+        document = orjson.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace").strip(), ""
+    if isinstance(document, list) and document:
+        document = document[0]
+    error = document.get("error", document) if isinstance(document, dict) else document
+    if not isinstance(error, dict):
+        return str(error), ""
+    return str(error.get("message") or error.get("detail") or ""), str(error.get("code") or error.get("type") or "")

@@ -25,7 +25,7 @@ from providers.dialects.base import (
     Served,
     Usage,
 )
-from providers.dialects.failures import kind_of_status, kind_of_words, retry_after_s
+from providers.dialects.failures import error_words, kind_of_status, kind_of_words, retry_after_s
 from providers.dialects.sse import SseFramer, WholeFramer
 from providers.spec import Provider
 
@@ -92,7 +92,7 @@ class OpenAIChat:
         return events
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        message, code = _error_words(body)
+        message, code = error_words(body)
         kind = kind_of_words(code, message, status) or kind_of_status(status)
         return Failure(kind, message or f"HTTP {status}", retry_after_s(headers))
 
@@ -141,17 +141,3 @@ def _stream_failure(chunk: Mapping[str, Any]) -> Failure | None:
     status = code if isinstance(code, int) else 500
     message = str(error.get("message") or code or "error inside the stream")
     return Failure(kind_of_words(str(code), message, status) or kind_of_status(status), message)
-
-
-def _error_words(body: bytes) -> tuple[str, str]:
-    """(message, code) of an error body; plain text becomes the message."""
-    try:
-        document = orjson.loads(body)
-    except ValueError:
-        return body.decode("utf-8", "replace").strip(), ""
-    if isinstance(document, list) and document:
-        document = document[0]
-    error = document.get("error", document) if isinstance(document, dict) else document
-    if not isinstance(error, dict):
-        return str(error), ""
-    return str(error.get("message") or error.get("detail") or ""), str(error.get("code") or error.get("type") or "")
