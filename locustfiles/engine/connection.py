@@ -18,8 +18,8 @@ import gevent.socket
 import httptools
 from gevent import monkey
 
-from locustfiles.engine.exchange import Exchange, Read
-from locustfiles.engine.hub import Hub, Stamped, now_ns
+from locustfiles.engine.exchange import Exchange
+from locustfiles.engine.hub import Hub, now_ns
 from providers.dialects.base import Failure
 
 _TCP_INFO = 11
@@ -123,7 +123,7 @@ class Connection:
     def start(self, request: bytes, exchange: Exchange, done: Callable[[], None]) -> None:
         """Date s and send. Encryption comes before the clock is read, the upload after it."""
         assert self._exchange is None
-        self._parser = exchange.parser = httptools.HttpResponseParser(exchange)
+        exchange.parser = httptools.HttpResponseParser(exchange)
         self._exchange, self._done = exchange, done
         if self._tls is not None:
             self._tls.write(request)
@@ -133,6 +133,8 @@ class Connection:
 
     def release(self) -> None:
         """Forget the exchange; the connection may serve another if the answer was whole."""
+        if self._exchange is not None:
+            self._exchange.parser = None  # they hold each other: without this, only the collector could free them
         self._exchange = self._done = None
 
     def close(self) -> None:
@@ -144,18 +146,19 @@ class Connection:
 
     # ---- what the hub calls
 
-    def on_read(self, read: Stamped) -> None:
-        if not read.data:
+    def on_read(self, at_ns: int, seen_ns: int, kernel: bool, data: bytes) -> None:
+        if not data:
             self._ended()
             return
-        segments = self._new_segments(len(read.data))
-        data = read.data if self._tls is None else self._decrypt(read.data)
+        segments = self._new_segments(len(data))
+        if self._tls is not None:
+            data = self._decrypt(data)
         if not data:
             return
         if self._exchange is None:  # bytes nobody asked for: the connection is of no further use
             self.close()
             return
-        self._exchange.reads.append(Read(read.at_ns, read.seen_ns, read.kernel, merged=segments > 1))
+        self._exchange.note_read(at_ns, seen_ns, kernel, merged=segments > 1)
         self._parse(data)
 
     def on_writable(self) -> None:
@@ -167,7 +170,7 @@ class Connection:
         exchange = self._exchange
         assert exchange is not None
         try:
-            self._parser.feed_data(data)
+            exchange.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             exchange.failure = Failure("protocol", "the answer switched protocols")
         except httptools.HttpParserError as error:

@@ -11,7 +11,6 @@ import socket as plain_socket
 import struct
 import sys
 import time
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import gevent
@@ -26,22 +25,14 @@ _timespec = struct.Struct("qq").unpack_from
 now_ns = time.monotonic_ns
 
 
-@dataclass(frozen=True, slots=True)
-class Stamped:
-    """One read: ``at_ns`` by the kernel (else by us), ``seen_ns`` when Python had it; both CLOCK_MONOTONIC."""
-
-    at_ns: int
-    seen_ns: int
-    kernel: bool
-    data: bytes
-
-
 class Reader(Protocol):
     """The owner of a socket in the set."""
 
     drained_ns: int  # when its socket may last have been emptied: what is read next came later
 
-    def on_read(self, read: Stamped) -> None: ...
+    def on_read(self, at_ns: int, seen_ns: int, kernel: bool, data: bytes) -> None:
+        """``at_ns`` by the kernel (else by us), ``seen_ns`` when Python had it (CLOCK_MONOTONIC); b"" is the end."""
+        ...
 
     def on_writable(self) -> None: ...
 
@@ -108,7 +99,7 @@ class Hub:
         believable = stamp is not None and reader.drained_ns - _SLACK_NS <= stamp <= seen + _SLACK_NS
         if not believable and data:
             self.unstamped += 1
-        reader.on_read(Stamped(stamp if believable and stamp is not None else seen, seen, believable, data))
+        reader.on_read(stamp if believable and stamp is not None else seen, seen, believable, data)
         reader.drained_ns = self._round_ns
 
     def _stamp_ns(self, ancillary: Any) -> int | None:

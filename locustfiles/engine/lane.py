@@ -86,7 +86,8 @@ class Lane:
             sample = self._sample(job, exchange, phase, scheduled_at, in_flight)
         except Exception:  # noqa: BLE001 - whatever an answer did to our decoder, its request is a row
             _log.exception("%s: the answer could not be decoded", job.request_id)
-            exchange.failure, exchange.reads = Failure("protocol", "the answer could not be decoded"), []
+            exchange.failure = Failure("protocol", "the answer could not be decoded")
+            exchange.body = [b""] * len(exchange.body)
             sample = self._sample(job, exchange, phase, scheduled_at, in_flight)
         self._recorder.take(sample)
         return sample

@@ -184,8 +184,8 @@ class Deadline:
         return "timeout_idle" if now_s >= self._last_read_s() + limits.idle_timeout_s else None
 
     def _last_read_s(self) -> float:
-        reads = self._exchange.reads
-        return self._exchange.since_start_s(reads[-1].seen_ns) if reads else 0.0
+        seen_ns = self._exchange.seen_ns
+        return self._exchange.since_start_s(seen_ns[-1]) if seen_ns else 0.0
 
 
 def _words(error: OSError) -> str:

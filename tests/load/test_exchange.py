@@ -4,7 +4,7 @@ import httptools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locustfiles.engine.exchange import Exchange, Read
+from locustfiles.engine.exchange import Exchange
 from tests.load.scripted import DONE, FINISH, HEAD, ROLE, chunked, content, reply_of
 
 WORDS = ("one", "two", "three", "four")
@@ -18,7 +18,7 @@ def _exchange(cuts: list[int]) -> Exchange:
     exchange = Exchange()
     parser = exchange.parser = httptools.HttpResponseParser(exchange)
     for start, end in zip([0, *cuts], [*cuts, len(ANSWER)], strict=True):
-        exchange.reads.append(Read(end, end, kernel=True, merged=False))
+        exchange.note_read(end, end, kernel=True, merged=False)
         parser.feed_data(ANSWER[start:end])
     return exchange
 
@@ -45,5 +45,5 @@ def test_only_a_merged_read_bounds_and_never_its_last_event():
     """Of three events in one read of several segments, the first two are bounded; of one segment, none."""
     for merged, expected in ((True, [True, True, True, False]), (False, [False] * 4)):
         exchange = _exchange([])
-        exchange.reads[0].merged = merged
+        exchange.merged[0] = merged
         assert expected == reply_of(exchange).bounded
