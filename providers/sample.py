@@ -99,7 +99,7 @@ class Sample:
     retry_after_s: float | None = None
     server_s: float | None = None
     in_flight: int = 0  # of this provider in this worker, when the request was sent
-    connection: str = ""  # new | reused
+    connection: str = ""  # new | resumed (new, with an earlier TLS session) | reused
     remote_addr: str = ""
     served_model: str = ""
     served_region: str = ""

@@ -1,8 +1,7 @@
 """A Connection is one HTTP/1.1 keep-alive connection, plain or TLS, that carries one exchange at a time.
 
 HTTP framing is llhttp's (httptools), fed as reads come in: it alone knows where an answer ends. What a body says is
-decoded after the stream has ended. TLS runs over a memory BIO, so that encrypted reads keep their kernel times and a
-record gets the time of the read that completed it. Nothing is ever sent twice.
+decoded after the stream has ended. Nothing is ever sent twice.
 """
 
 from __future__ import annotations
@@ -13,57 +12,68 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-import gevent.event
 import gevent.socket
 import httptools
 from gevent import monkey
+from gevent.event import Event
 
 from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.hub import Hub, now_ns
+from locustfiles.engine.route import Route, pass_proxy
+from locustfiles.engine.tls import TlsLayer
 from providers.dialects.base import Failure
 
 _TCP_INFO = 11
 _data_segments = struct.Struct("I").unpack_from  # tcpi_data_segs_in, offset 152
 _bytes_received = struct.Struct("Q").unpack_from  # tcpi_bytes_received, offset 128
 _INFO_BYTES = 160
-_TLS_READ_BYTES = 16384
 
 
 class Connection:
-    """Open it, then ``start`` one exchange after the other; ``done`` is called once when each is over."""
+    """``connect`` it, then ``start`` one exchange after the other; ``done`` is called once when each is over."""
 
-    def __init__(self, hub: Hub, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        self._hub, self._host, self._port, self._context = hub, host, port, tls
+    def __init__(self, hub: Hub, route: Route) -> None:
+        self._hub, self._route = hub, route
         self._sock: Any = None
-        self._tls: ssl.SSLObject | None = None
-        self._shaking: gevent.event.Event | None = None
-        self._trouble: Failure | None = None
+        self._tls: TlsLayer | None = None
+        self._shaken = Event()
         self._unsent = b""
         self._exchange: Exchange | None = None
         self._done: Callable[[], None] | None = None
         self._segments = self._received = 0
         self._behind = 0  # segments that arrived between a read and its TCP_INFO
         self.drained_ns = 0
-        self.dns_s = self.tcp_s = self.tls_s = None  # type: float | None
+        self.dns_s: float | None = None
+        self.tcp_s: float | None = None
+        self.tls_s: float | None = None
         self.remote_addr = ""
         self.open_for_use = False
 
     # ---- opening
 
-    def connect(self) -> None:
-        """Resolve, connect and shake hands, timed apart; OSError (ssl.SSLError among them) when that fails."""
+    def connect(self, context: ssl.SSLContext, session: ssl.SSLSession | None) -> None:
+        """Resolve, connect, tunnel and shake hands, timed apart; OSError when one of them fails."""
         began = now_ns()
-        addresses = gevent.socket.getaddrinfo(self._host, self._port, type=plain_socket.SOCK_STREAM)
+        host, port = self._route.dial
+        addresses = gevent.socket.getaddrinfo(host, port, type=plain_socket.SOCK_STREAM)
         resolved = now_ns()
         self.dns_s = (resolved - began) / 1e9
         wrapper = self._first_reachable(addresses)
         connected = now_ns()
         self.tcp_s = (connected - resolved) / 1e9
         self._adopt(wrapper)
-        if self._context is not None:
-            self._shake_hands(self._context)
+        if self._route.encrypted:
+            self._shake_hands(TlsLayer(context, self._route.host, session))
             self.tls_s = (now_ns() - connected) / 1e9
         self.open_for_use = True
+
+    @property
+    def resumed(self) -> bool:
+        return self._tls is not None and self._tls.resumed
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        return None if self._tls is None else self._tls.session
 
     def _first_reachable(self, addresses: list[Any]) -> Any:
         trouble: OSError = OSError("no address")
@@ -71,6 +81,8 @@ class Connection:
             wrapper = gevent.socket.socket(family, kind, protocol)
             try:
                 wrapper.connect(address)
+                if self._route.connect:
+                    pass_proxy(wrapper, self._route.connect)
             except OSError as error:
                 wrapper.close()
                 trouble = error
@@ -91,32 +103,21 @@ class Connection:
         self.drained_ns = now_ns()
         self._hub.watch(self._sock, self)
 
-    def _shake_hands(self, context: ssl.SSLContext) -> None:
-        self._inbound, self._outbound = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._inbound, self._outbound, server_hostname=self._host)
-        self._shaking = gevent.event.Event()
-        self._handshake_step()
-        self._shaking.wait()
-        self._shaking = None
-        if self._trouble is not None:
-            raise OSError(self._trouble.message)
+    def _shake_hands(self, tls: TlsLayer) -> None:
+        self._tls = tls
+        self._handshake_step(b"")
+        self._shaken.wait()
+        if tls.failure is not None:
+            raise OSError(tls.failure.message)
 
-    def _handshake_step(self) -> None:
+    def _handshake_step(self, data: bytes) -> None:
         assert self._tls is not None
-        assert self._shaking is not None
-        try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            over = False
-        except ssl.SSLCertVerificationError as error:
-            self._trouble, over = Failure("connection", f"certificate refused: {error.verify_message}"), True
-        except ssl.SSLError as error:
-            self._trouble, over = Failure("connection", f"TLS handshake failed: {error.reason}"), True
-        else:
-            over = True
-        self._send_pending()
-        if over:
-            self._shaking.set()
+        if self._sock is None:  # given up while this step waited for its turn
+            return
+        self._tls.handshake(data)
+        self._transmit(self._tls.outgoing())
+        if self._tls.over:
+            self._shaken.set()
 
     # ---- one exchange
 
@@ -126,16 +127,17 @@ class Connection:
         exchange.parser = httptools.HttpResponseParser(exchange)
         self._exchange, self._done = exchange, done
         if self._tls is not None:
-            self._tls.write(request)
-            request = self._outbound.read()
+            request = self._tls.encrypt(request)
         exchange.began(now_ns(), self._hub.offset_ns)
         self._transmit(request)
 
     def release(self) -> None:
-        """Forget the exchange; the connection may serve another if the answer was whole."""
+        """Forget the exchange; the connection may serve another if the answer was whole and the request sent."""
         if self._exchange is not None:
             self._exchange.parser = None  # they hold each other: without this, only the collector could free them
         self._exchange = self._done = None
+        if self._unsent:
+            self.open_for_use = False
 
     def close(self) -> None:
         self.open_for_use = False
@@ -152,23 +154,38 @@ class Connection:
             return
         segments = self._new_segments(len(data))
         if self._tls is not None:
-            data = self._decrypt(data)
+            data = self._opened(data)
         if not data:
             return
         if self._exchange is None:  # bytes nobody asked for: the connection is of no further use
             self.close()
             return
         self._exchange.note_read(at_ns, seen_ns, kernel, merged=segments > 1)
-        self._parse(data)
+        self._parse(self._exchange, data)
 
     def on_writable(self) -> None:
         unsent, self._unsent = self._unsent, b""
         self._hub.want_write(self._sock, wanted=False)
         self._transmit(unsent)
 
-    def _parse(self, data: bytes) -> None:
-        exchange = self._exchange
-        assert exchange is not None
+    def _opened(self, data: bytes) -> bytes:
+        """The plain bytes of an encrypted read; those of a handshake are handled in their turn and give none."""
+        tls = self._tls
+        assert tls is not None
+        if not tls.established:
+            self._hub.in_turn(lambda: self._handshake_step(data))
+            return b""
+        plain = tls.decrypt(data)
+        if outgoing := tls.outgoing():
+            self._transmit(outgoing)
+        if tls.failure is not None:
+            self.open_for_use = False
+            if self._exchange is not None and not plain:
+                self._exchange.failure = tls.failure
+                self._finish()
+        return plain
+
+    def _parse(self, exchange: Exchange, data: bytes) -> None:
         try:
             exchange.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -181,15 +198,14 @@ class Connection:
     def _ended(self) -> None:
         """The peer closed: the end of a close-delimited body, or a break."""
         self.open_for_use = False
-        if self._shaking is not None:
-            self._trouble = Failure("connection", "closed during the TLS handshake")
-            self._shaking.set()
-        exchange = self._exchange
-        if exchange is None:
+        if self._tls is not None and not self._tls.over:
+            self._tls.failure = Failure("connection", "closed during the TLS handshake")
+            self._shaken.set()
+        if self._exchange is None:
             self.close()
             return
         self._hub.forget(self._sock)
-        exchange.closed_by_peer()
+        self._exchange.closed_by_peer()
         self._finish()
 
     def _finish(self) -> None:
@@ -211,29 +227,6 @@ class Connection:
         self._behind = int(_bytes_received(info, 128)[0] > self._received)
         self._segments = total
         return new
-
-    def _decrypt(self, data: bytes) -> bytes:
-        assert self._tls is not None
-        self._inbound.write(data)
-        if self._shaking is not None:
-            self._handshake_step()
-            return b""
-        plain = b""
-        try:
-            while self._inbound.pending or self._tls.pending():
-                plain += self._tls.read(_TLS_READ_BYTES)
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLError as error:
-            if self._exchange is not None:
-                self._exchange.failure = Failure("connection", f"TLS broke: {error.reason}")
-                self._finish()
-        self._send_pending()
-        return plain
-
-    def _send_pending(self) -> None:
-        if self._outbound.pending:  # handshake messages, key updates, alerts
-            self._transmit(self._outbound.read())
 
     def _transmit(self, data: bytes) -> None:
         """Send now what fits, the rest when the socket takes more; a peer that stopped reading shows up as a read."""

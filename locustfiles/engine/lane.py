@@ -17,7 +17,7 @@ from locustfiles.engine.experiment import Place
 from locustfiles.engine.recorder import Recorder
 from locustfiles.engine.transport import Endpoint, Transport
 from providers.dialects import DIALECTS
-from providers.dialects.base import Failure, HttpRequest, Prompt
+from providers.dialects.base import Dialect, Failure, HttpRequest, Prompt
 from providers.dialects.reply import Reply, read_reply
 from providers.sample import DETAIL_LIMIT, Phase, Sample
 from providers.secret import Scrubber
@@ -114,8 +114,7 @@ class Lane:
             gevent.kill(greenlet, CutOffError())
 
     def _reply(self, exchange: Exchange) -> Reply:
-        stream = self.provider.request.stream
-        return read_reply(self._dialect, exchange.status or 200, exchange.headers, exchange.arrivals(), stream=stream)
+        return reply_of(exchange, self._dialect, stream=self.provider.request.stream)
 
     def _has_content(self, exchange: Exchange) -> bool:
         return bool(self._reply(exchange).chunks)
@@ -211,6 +210,15 @@ class Lane:
 
 def _estimated_input(job: Job, reply: Reply) -> int | None:
     return job.prompt.target_input_tokens if reply.chunks else None
+
+
+def reply_of(exchange: Exchange, dialect: Dialect, *, stream: bool) -> Reply:
+    """What an exchange amounted to; a body that cannot be decoded is a failure of its own."""
+    try:
+        arrivals = exchange.arrivals()
+    except ValueError as error:
+        return Reply(failure=Failure("protocol", str(error)))
+    return read_reply(dialect, exchange.status or 200, exchange.headers, arrivals, stream=stream)
 
 
 def render(request: HttpRequest, provider: Provider, request_id: str) -> bytes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import gevent
 from gevent.hub import Waiter
@@ -18,9 +17,13 @@ from gevent.hub import Waiter
 from locustfiles.engine.connection import Connection
 from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.hub import Hub, now_ns
+from locustfiles.engine.route import route_to
+from locustfiles.engine.tls import client_context
 from providers.dialects.base import Failure
 from providers.sample import ErrorKind
 from providers.spec import Limits
+
+_IDLE_LIMIT = 1024  # connections kept per provider; those beyond are closed
 
 
 @dataclass(slots=True)
@@ -30,19 +33,7 @@ class Endpoint:
     url: str
     limits: Limits
     idle: list[Connection] = field(default_factory=list)
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.url).hostname or ""
-
-    @property
-    def port(self) -> int:
-        parts = urlsplit(self.url)
-        return parts.port or (443 if parts.scheme == "https" else 80)
-
-    @property
-    def encrypted(self) -> bool:
-        return self.url.startswith("https://")
+    session: ssl.SSLSession | None = None  # of the last TLS connection: the next one may resume it
 
 
 HasContent = Callable[[Exchange], bool]
@@ -53,8 +44,7 @@ class Transport:
 
     def __init__(self) -> None:
         self.hub = Hub()
-        self._context = ssl.create_default_context()
-        self._context.set_alpn_protocols(["http/1.1"])
+        self._context = client_context()
 
     def send(self, endpoint: Endpoint, request: bytes, exchange: Exchange, has_content: HasContent) -> None:
         """One request, one exchange. The greenlet wakes when the answer is whole, broken, or out of time.
@@ -87,12 +77,11 @@ class Transport:
         return self._open(endpoint, exchange)
 
     def _open(self, endpoint: Endpoint, exchange: Exchange) -> Connection | None:
-        context = self._context if endpoint.encrypted else None
-        connection = Connection(self.hub, endpoint.host, endpoint.port, context)
+        connection = Connection(self.hub, route_to(endpoint.url))
         limit_s = endpoint.limits.connect_timeout_s
         try:
             with gevent.Timeout(limit_s):
-                connection.connect()
+                connection.connect(self._context, endpoint.session)
         except gevent.Timeout:
             connection.close()
             exchange.failure = Failure("timeout_connect", f"no connection within {limit_s:g} s")
@@ -106,7 +95,8 @@ class Transport:
             raise
         finally:
             exchange.dns_s, exchange.tcp_s, exchange.tls_s = connection.dns_s, connection.tcp_s, connection.tls_s
-        exchange.connection, exchange.remote_addr = "new", connection.remote_addr
+        exchange.connection = "resumed" if connection.resumed else "new"
+        exchange.remote_addr = connection.remote_addr
         return connection
 
     def _converse(
@@ -129,7 +119,9 @@ class Transport:
     @staticmethod
     def _put_back(endpoint: Endpoint, connection: Connection, exchange: Exchange) -> None:
         connection.release()
-        if connection.open_for_use and exchange.keep_alive and exchange.failure is None:
+        endpoint.session = connection.session or endpoint.session
+        whole = exchange.keep_alive and exchange.failure is None
+        if connection.open_for_use and whole and len(endpoint.idle) < _IDLE_LIMIT:
             endpoint.idle.append(connection)
         else:
             connection.close()

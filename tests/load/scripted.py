@@ -4,16 +4,16 @@ from typing import Any
 
 import gevent
 
+from locustfiles.engine import lane
 from locustfiles.engine.exchange import Exchange
 from providers.dialects import DIALECTS
-from providers.dialects.reply import Reply, read_reply
+from providers.dialects.reply import Reply
 
 REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\n{}"
 
 
 def reply_of(exchange: Exchange) -> Reply:
-    dialect = DIALECTS["openai-chat"]
-    return read_reply(dialect, exchange.status or 200, exchange.headers, exchange.arrivals(), stream=True)
+    return lane.reply_of(exchange, DIALECTS["openai-chat"], stream=True)
 
 
 def chunked(*parts: bytes, end: bool = True) -> bytes:

@@ -1,5 +1,6 @@
 """TLS over a memory BIO: certificates are verified, and encrypted reads keep their kernel times."""
 
+import contextlib
 import ssl
 from typing import Any
 
@@ -9,6 +10,7 @@ import trustme
 from gevent.server import StreamServer
 
 from locustfiles.engine.exchange import Exchange
+from locustfiles.engine.route import route_to
 from locustfiles.engine.transport import Endpoint, Transport
 from providers.spec import Limits
 from tests.load.scripted import REQUEST, reply_of, whole_stream
@@ -79,3 +81,93 @@ def test_certificate_of_another_host_is_refused(serve_tls, authority, tmp_path, 
     exchange = _ask(trusting, Endpoint(f"https://localhost:{serve_tls('example.org')}/v1", Limits()))
     trusting.close([])
     assert "certificate refused" in exchange.failure.message
+
+
+@pytest.fixture
+def trusted(authority, tmp_path, monkeypatch):
+    """A transport that trusts the test's authority."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    made = Transport()
+    yield made
+    made.close([])
+
+
+def test_second_connection_resumes_the_session_of_the_first_and_says_so(serve_tls, trusted):
+    """A resumed handshake is cheaper, so it is recorded apart."""
+    endpoint = Endpoint(f"https://localhost:{serve_tls('localhost')}/v1", Limits())
+    assert "new" == _ask(trusted, endpoint).connection
+    endpoint.idle.pop().close()
+    second = _ask(trusted, endpoint)
+    endpoint.idle.pop().close()
+    assert "resumed" == second.connection
+    assert second.tls_s > 0
+
+
+def test_sixty_handshakes_at_once_all_succeed(serve_tls, trusted):
+    """They take turns on the loop; none is forgotten."""
+    endpoint = Endpoint(f"https://localhost:{serve_tls('localhost')}/v1", Limits(connect_timeout_s=20))
+    greenlets = [gevent.spawn(_ask, trusted, endpoint) for _ in range(60)]
+    gevent.joinall(greenlets)
+    assert {None} == {greenlet.get().failure for greenlet in greenlets}
+    while endpoint.idle:
+        endpoint.idle.pop().close()
+
+
+@pytest.fixture
+def proxy():
+    """A CONNECT proxy for one account: (its address, the requests it saw)."""
+    seen: list[bytes] = []
+
+    def handle(sock: Any, _address: Any) -> None:
+        request = sock.recv(65536)
+        seen.append(request)
+        if b"proxy-authorization: Basic dTpw\r\n" not in request:  # u:p
+            sock.sendall(b"HTTP/1.1 407 Who are you\r\ncontent-length: 0\r\n\r\n")
+            sock.close()
+            return
+        host, _, port = request.split(b" ")[1].decode().rpartition(":")
+        upstream = gevent.socket.create_connection(("127.0.0.1" if host.endswith(".test") else host, int(port)))
+        sock.sendall(b"HTTP/1.1 200 Tunnel\r\n\r\n")
+        gevent.spawn(_pump, upstream, sock)
+        _pump(sock, upstream)
+
+    server = StreamServer(("127.0.0.1", 0), handle)
+    server.start()
+    yield server.server_port, seen
+    server.stop(timeout=0)
+
+
+def _pump(source: Any, target: Any) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    target.close()
+
+
+def test_https_goes_through_the_proxy_that_the_environment_names(serve_tls, trusted, proxy, monkeypatch):
+    """CONNECT with the account of the URL, then TLS end to end with the endpoint's own certificate."""
+    port, seen = proxy
+    monkeypatch.setenv("HTTPS_PROXY", f"http://u:p@127.0.0.1:{port}")
+    endpoint = Endpoint(f"https://model.test:{serve_tls('model.test')}/v1", Limits())
+    exchange = _ask(trusted, endpoint)
+    endpoint.idle.pop().close()
+    assert (None, None) == (exchange.failure, reply_of(exchange).failure)
+    assert seen[0].startswith(b"CONNECT model.test:")
+
+
+def test_proxy_that_refuses_is_quoted_without_its_password(trusted, proxy, monkeypatch):
+    """The person sees the proxy's own status line."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://u:wrong@127.0.0.1:{proxy[0]}")
+    exchange = _ask(trusted, Endpoint("https://model.test:1/v1", Limits()))
+    assert "407 Who are you" in exchange.failure.message
+    assert "wrong" not in exchange.failure.message
+
+
+def test_loopback_and_no_proxy_hosts_are_reached_directly(monkeypatch):
+    """A proxy would only put itself between the clock and the endpoint."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "internal.test")
+    direct = [route_to(f"https://{host}/v1").connect for host in ("127.0.0.1", "localhost", "internal.test")]
+    assert [b"", b"", b""] == direct
+    assert route_to("https://elsewhere.test/v1").dial == ("127.0.0.1", 9)

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.lane import CutOffError
 from locustfiles.engine.transport import Endpoint
 from providers.spec import Limits
-from tests.load.scripted import DONE, FINISH, HEAD, REQUEST, ROLE, chunked, content, whole_stream
+from tests.load.scripted import DONE, FINISH, HEAD, REQUEST, ROLE, chunked, content, reply_of, whole_stream
 
 
 def test_first_token_is_dated_at_the_first_content_not_at_the_role(serve, ask):
@@ -81,13 +82,43 @@ def _byte_by_byte(sock: Any) -> None:
         gevent.sleep(0)
 
 
+def _gzipped(sock: Any) -> None:
+    squeeze = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    sock.sendall(HEAD.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n"))
+    for part in (ROLE, content("one"), content("two"), FINISH + DONE):
+        sock.sendall(chunked(squeeze.compress(part) + squeeze.flush(zlib.Z_SYNC_FLUSH), end=False))
+        gevent.sleep(0.005)
+    sock.sendall(chunked(squeeze.flush()))
+
+
+def _long_headers(sock: Any) -> None:
+    sock.sendall(HEAD.replace(b"\r\n\r\n", b"\r\nx-long: " + b"y" * 30_000 + b"\r\n\r\n"))
+    sock.sendall(chunked(content("x"), FINISH, DONE))
+
+
+def _crlf_and_no_space(sock: Any) -> None:
+    body = (content("x") + FINISH + DONE).replace(b"data: ", b"data:").replace(b"\n", b"\r\n")
+    sock.sendall(HEAD + chunked(body))
+
+
 def _unfinished_but_done(sock: Any) -> None:
     sock.sendall(HEAD + chunked(content("x"), DONE))
 
 
 @pytest.mark.parametrize(
     "script",
-    [whole_stream, _content_length, _close_delimited, _trailers, _continue_first, _byte_by_byte, _unfinished_but_done],
+    [
+        whole_stream,
+        _content_length,
+        _close_delimited,
+        _trailers,
+        _continue_first,
+        _byte_by_byte,
+        _gzipped,
+        _long_headers,
+        _crlf_and_no_space,
+        _unfinished_but_done,
+    ],
 )
 def test_every_regular_framing_is_a_success(serve, ask, script):
     """However HTTP delimits the answer, it is whole and its content is found."""
@@ -149,6 +180,10 @@ def _empty_answer(sock: Any) -> None:
     sock.sendall(HEAD + chunked(ROLE, FINISH, DONE))
 
 
+def _brotli(sock: Any) -> None:
+    sock.sendall(HEAD.replace(b"\r\n\r\n", b"\r\ncontent-encoding: br\r\n\r\n") + chunked(b"???"))
+
+
 def _throttled(sock: Any) -> None:
     sock.sendall(b"HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: 2\r\n\r\n{}")
 
@@ -171,6 +206,7 @@ def _redirect(sock: Any) -> None:
         (_malformed, "protocol"),
         (_not_http, "protocol"),
         (_empty_answer, "protocol"),
+        (_brotli, "protocol"),
         (_throttled, "rate_limited"),
         (_redirect, "protocol"),
     ],
@@ -232,6 +268,43 @@ def test_long_prompt_is_sent_whole_when_the_peer_reads_slowly(transport, endpoin
     server.stop(timeout=0)
     assert [len(request)] == got
     assert exchange.complete
+
+
+def test_early_refusal_of_a_long_prompt_is_read_while_it_is_still_being_sent(transport, endpoints):
+    """413 after the first bytes: the answer counts, and the half-used connection is not kept."""
+
+    def handle(sock: Any, _address: Any) -> None:
+        sock.recv(1000)
+        sock.sendall(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\n{}")
+        gevent.sleep(0.3)  # stays, without reading on
+
+    server = gevent.server.StreamServer(("127.0.0.1", 0), handle)
+    server.start()
+    endpoints.append(Endpoint(f"http://127.0.0.1:{server.server_port}", Limits()))
+    exchange = Exchange()
+    long = b"POST / HTTP/1.1\r\ncontent-length: 9000000\r\n\r\n" + b"x" * 9_000_000
+    transport.send(endpoints[0], long, exchange, lambda _: False)
+    server.stop(timeout=0)
+    assert (413, None) == (exchange.status, exchange.failure)
+    assert "context_length" == reply_of(exchange).failure.kind
+    assert [] == endpoints[0].idle
+
+
+def test_ipv6_addresses_are_dialled(transport, endpoints):
+    """A literal address in brackets reaches a server that listens there only."""
+    server = gevent.server.StreamServer(("::1", 0), lambda sock, _: sock.recv(9999) and whole_stream(sock))
+    server.start()
+    endpoints.append(Endpoint(f"http://[::1]:{server.server_port}/v1", Limits()))
+    exchange = Exchange()
+    transport.send(endpoints[0], REQUEST, exchange, lambda _: False)
+    server.stop(timeout=0)
+    assert (None, "::1") == (exchange.failure, exchange.remote_addr)
+
+
+def test_name_with_a_dead_address_first_reaches_the_next_one(serve, ask):
+    """``localhost`` is ::1 and 127.0.0.1 on most machines: where only the latter listens, it is found."""
+    exchange, reply = ask(serve(whole_stream).replace("127.0.0.1", "localhost"))
+    assert (None, None, "127.0.0.1") == (exchange.failure, reply.failure, exchange.remote_addr)
 
 
 def test_kill_and_failures_leave_no_descriptor_behind(serve, transport):
