@@ -28,6 +28,7 @@ class Analysis:
     frame: Frame
     profile: Profile
     slo: dict[str, float]
+    floor: int  # the n that the scored percentiles need
     tags: tuple[Tag, ...]
     reasons: tuple[Reason, ...]
     accepted_invalid: bool
@@ -62,7 +63,7 @@ def analyse(frame: Frame, profile: Profile, *, accept_invalid: bool = False) -> 
             _add_edges(frame, tag)
             reasons += _result_reasons(tag, profile)
             tags.append(tag)
-    return Analysis(frame, profile, slo, tuple(tags), tuple(reasons), accept_invalid)
+    return Analysis(frame, profile, slo, floor, tuple(tags), tuple(reasons), accept_invalid)
 
 
 def _cells(frame: Frame) -> dict[str, dict[str, Cell]]:

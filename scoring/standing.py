@@ -70,7 +70,7 @@ def stand(
         _check_eligibility(standing, profile)
     if invalid:
         standing.status = INVALID
-        standing.reason = "our side of the measurement failed; see the verdict"
+        standing.reason = "our side of the measurement does not allow it; see the verdict"
     return standing
 
 

@@ -13,10 +13,12 @@ from typing import Any
 from scoring.analysis import Analysis
 from scoring.notation import chance, duration, percent, points, seconds
 from scoring.standing import FAILED, NO_SCORE, NOT_ELIGIBLE
+from scoring.standing import INVALID as INVALID_STATUS
 from scoring.tag import Tag
 from scoring.validity import INVALID
-from scoring.windows import ENOUGH
+from scoring.windows import ENOUGH, FEWEST
 
+_APART = {FAILED: "Failed", NOT_ELIGIBLE: "Not eligible", NO_SCORE: "Without a score", INVALID_STATUS: "Not ranked"}
 LONGEST_S = 86400.0  # nobody measures longer than a day to settle a tie
 _RUN_TIME = re.compile(r"(?<!\S)(?:-t|--run-time)(?:\s+|=)\S+")
 
@@ -25,7 +27,7 @@ def sentence(tag: Tag) -> str:
     """The whole answer in one line."""
     contenders = tag.contenders
     if not contenders:
-        return _nobody(tag)
+        return "Nobody can be ranked first."
     leader = contenders[0]
     score = f"{points(leader.score or 0)} points{_interval(leader.lo, leader.hi)}"
     if len(contenders) == 1:
@@ -46,11 +48,6 @@ def words(tag: Tag, analysis: Analysis) -> list[str]:
     return [*said, next_step(tag, analysis)]
 
 
-def _nobody(tag: Tag) -> str:
-    reasons = sorted({f"{s.name}: {s.reason}" for s in tag.standings if s.reason})
-    return f"Nobody can be ranked first. {'. '.join(reasons)}."
-
-
 def _why(tag: Tag) -> list[str]:
     """The dimensions in which the leader gains and loses points against the second."""
     if len(tag.contenders) < 2:
@@ -68,7 +65,7 @@ def _why(tag: Tag) -> list[str]:
 def _certainty(tag: Tag) -> list[str]:
     windows = tag.windows
     if not windows.usable:
-        have = f"Only {windows.count} independent windows of {seconds(windows.length_s)}"
+        have = f"Only {windows.count} independent window{'s' * (windows.count > 1)} of {seconds(windows.length_s)}"
         need = f"{duration(windows.needed_s)} of measuring would give the ten they need"
         return [f"{have}: no intervals and no probabilities; {need}."]
     tied = [standing.name for standing in tag.tied]
@@ -90,9 +87,12 @@ def _dethroning(tag: Tag) -> list[str]:
 
 
 def _apart(tag: Tag) -> list[str]:
-    """Those that are shown but do not compete."""
-    kinds = {FAILED: "failed", NOT_ELIGIBLE: "is not eligible", NO_SCORE: "has no score", "invalid": "is not ranked"}
-    return [f"{s.name} {kinds[s.status]}: {s.reason}." for s in tag.standings if s.status in kinds]
+    """Those that are shown but do not compete, together where it is for the same reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for s in tag.standings:
+        if s.status in _APART:
+            groups.setdefault((s.status, s.reason or "unknown"), []).append(s.name)
+    return [f"{_APART[status]}: {_list(names)} ({reason})." for (status, reason), names in groups.items()]
 
 
 def _reading(tag: Tag) -> list[str]:
@@ -102,24 +102,29 @@ def _reading(tag: Tag) -> list[str]:
 def next_step(tag: Tag, analysis: Analysis) -> str:
     manifest = analysis.frame.manifest
     own = [r for r in analysis.reasons if r.capability in (None, tag.capability)]
-    if bad := next((r for r in own if r.level == INVALID), None):
+    if bad := next((r for r in own if r.level == INVALID and r.code != "n_small"), None):
         return f"Next: {bad.remedy}, then {command(manifest)}"
     if not manifest.get("complete"):
         return f"Next: run it to its end: {command(manifest)}"
     unpriced = [s.name for s in tag.standings if s.status == NO_SCORE and "price" in (s.reason or "")]
     if unpriced:
         return f"Next: declare 'price' of {_list(unpriced)} in the providers file, then {command(manifest)}"
-    if (seconds := _longer_s(tag)) is not None:
+    if (seconds := _longer_s(tag, analysis)) is not None:
         return f"Next: measure longer: {command(manifest, seconds)}"
     return f"Next: repeat it at another time of day: {command(manifest)}"
 
 
-def _longer_s(tag: Tag) -> float | None:
-    if tag.windows.count < ENOUGH:
-        return tag.windows.needed_s * 3  # thirty windows instead of ten
+def _longer_s(tag: Tag, analysis: Analysis) -> float | None:
+    """Seconds that would give thirty windows, the scored percentiles and an answer to a tie; None if all is there."""
+    windows = tag.windows
+    measured_s = windows.count * windows.length_s
+    needed = [windows.needed_s * ENOUGH / FEWEST] if windows.count < ENOUGH else []
+    fewest = min(standing.attempts for standing in tag.standings)
+    if 0 < fewest < analysis.floor:
+        needed.append(1.1 * measured_s * analysis.floor / fewest)
     if tag.settle_s is not None and len(tag.tied) > 1 and tag.settle_s <= LONGEST_S:
-        return tag.settle_s
-    return None
+        needed.append(tag.settle_s)
+    return max(needed, default=None)
 
 
 def command(manifest: Mapping[str, Any], run_time_s: float | None = None) -> str:

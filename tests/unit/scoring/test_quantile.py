@@ -19,7 +19,7 @@ def plain(values):
 
 @given(LATENCIES, st.sampled_from([0.5, 0.9, 0.95, 0.99]))
 def test_a_quantile_is_numpys_inverted_cdf(values, p):
-    """k = ceil(p n), as numpy computes it."""
+    """That is k = ceil(p n), as numpy computes it."""
     assert np.quantile(values, p, method="inverted_cdf") == sample_quantile(np.array(values), p)
 
 

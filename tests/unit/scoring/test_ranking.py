@@ -29,7 +29,7 @@ def pair(a, b, *, differs):
 
 
 def test_holm_agrees_with_a_hand_computation():
-    """p of .01, .04, .03 over three questions: .03, then max(.06, .03), then max(.04, .06)."""
+    """Values of .01, .04, .03 over three questions: .03, then max(.06, .03), then max(.04, .06)."""
     assert [0.03, 0.06, 0.06] == pytest.approx(holm([0.01, 0.04, 0.03]))
 
 
@@ -57,7 +57,7 @@ def test_identical_scores_have_p_one():
 
 
 def test_who_cannot_be_told_apart_shares_a_letter():
-    """a and b tie, b and c tie, a and c differ: a, ab, b."""
+    """Where a and b tie, b and c tie, a and c differ: a, ab, b."""
     found = [pair("a", "b", differs=False), pair("a", "c", differs=True), pair("b", "c", differs=False)]
     assert {"a": "a", "b": "ab", "c": "b"} == tie_letters(["a", "b", "c"], found)
 

@@ -151,6 +151,21 @@ def test_invalid_provider_has_figures_and_no_rank(score):
     assert (INVALID, ["send_lag"]) == (aws["verdict"]["level"], aws["verdict"]["reasons"])
 
 
+def test_drops_of_the_provider_are_no_missing_delivery(score):
+    """Half is dropped by a full provider, 4 % by a sick worker: of what could be delivered 8 % is missing."""
+
+    def drop(sample):
+        if sample.provider != "aws" or int(sample.pair) % 2:
+            return sample
+        return failed(sample, "dropped", **DROP, worker="second" if int(sample.pair) % 26 == 0 else "local")
+
+    sick = {"workers": [worker(), worker(name="second", loop_lag_p99_s=0.03)]}
+    reasons = score(Experiment(edit=drop, manifest=sick))["verdict"]["reasons"]
+    delivered = next(r for r in reasons if r["code"] == "under_delivered")
+    assert ("aws", INVALID) == (delivered["provider"], delivered["level"])
+    assert 0.925 == pytest.approx(delivered["figure"], abs=0.01)
+
+
 def test_accepted_invalid_is_ranked_and_stamped(score):
     """Whoever insists gets the rank, and everybody can see that they insisted."""
     summary = score(lagging(0.060), accept_invalid=True)
