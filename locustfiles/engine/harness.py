@@ -32,6 +32,7 @@ from locustfiles.engine.web import check_address, refuse_foreign_posts
 from providers.errors import NephoscopeError
 from providers.roster import Roster, load_roster
 from providers.run import Run
+from providers.spec import Provider
 
 EXIT_CONFIG, EXIT_INCOMPLETE, EXIT_SPEND_CAP = 2, 3, 5
 _OPENING_WATCH_S = 0.05
@@ -104,7 +105,7 @@ class Harness:
             except NephoscopeError as error:
                 refuse(str(error))
             refuse_foreign_posts(self.web_ui)
-        for warning in self.roster.warnings:
+        for warning in (*self.roster.warnings, *_limits_not_held(self.roster)):
             sys.stderr.write(f"Warning: {warning}\n")
         try:
             # Now, while "no -u" can still be told from Locust's default of one user.
@@ -115,7 +116,7 @@ class Harness:
         except NephoscopeError as error:
             refuse(str(error))
         if self._options.plan:
-            sys.stdout.write(plan(experiment))
+            sys.stdout.write(plan(experiment, self._taking_part()))
             raise SystemExit(0)
 
     @property
@@ -123,8 +124,11 @@ class Harness:
         return self.web_ui is not None and not self._options.autostart
 
     def _experiment(self, window_s: float | None) -> Experiment:
-        taking_part = [user_class.provider for user_class in self.environment.user_classes]
-        return options.experiment(self._options, self.roster, taking_part, self.place, window_s)
+        return options.experiment(self._options, self.roster, self._taking_part(), self.place, window_s)
+
+    def _taking_part(self) -> list[Provider]:
+        """Positional names and the class picker may leave providers out."""
+        return [user_class.provider for user_class in self.environment.user_classes]
 
     def _take_over(self) -> None:
         self._options.run_time = None  # the conductor times the window: Locust's own timer would cut the drain off
@@ -169,7 +173,7 @@ class Harness:
                 self._options.num_users = user_count
         self.environment.host = None  # the form's host would overwrite every provider's
         self._slots.clear()
-        names = [user_class.provider.name for user_class in self.environment.user_classes]
+        names = [provider.name for provider in self._taking_part()]
         self.measurement = Measurement(self._experiment(window_s), self.environment, names)
         self.measurement.open()
         self._native.open(self.measurement.run)
@@ -279,6 +283,15 @@ class Harness:
         if measurement.experiment.score and self._interrupts < 2 and exit_code != EXIT_CONFIG:
             scored = score(measurement.run)
             raise SystemExit(exit_code or scored)
+
+
+def _limits_not_held(roster: Roster) -> list[str]:
+    return [
+        f"{roster.path}: provider '{provider.name}': limits.{name} is recorded, not held yet; choose --rate below it"
+        for provider in roster.providers
+        for name in ("max_rps", "max_concurrency")
+        if getattr(provider.limits, name) is not None
+    ]
 
 
 def score(run: Run, *, quiet: bool = False) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 
 from locustfiles.engine.experiment import Timetable
-from locustfiles.engine.hub import Hub
+from locustfiles.engine.transport import Transport
 
 PROBE_S = 0.010  # a sleeper that should wake every 10 ms; how late it wakes is the loop's lag
 BUSY_SHARE = 0.90
@@ -20,13 +20,12 @@ _BIN_S = 0.0001
 class Health:
     """Start it with the load; ``report`` holds what fell into the measured window."""
 
-    def __init__(self, hub: Hub, timetable: Timetable) -> None:
-        self._hub, self._timetable = hub, timetable
+    def __init__(self, transport: Transport, timetable: Timetable) -> None:
+        self._transport, self._timetable = transport, timetable
         self._lags: Counter[int] = Counter()  # in bins of 0.1 ms
         self._longest_s = 0.0
         self._cpu_windows = self._cpu_busy = 0
         self.cpu_share = self.loop_lag_s = 0.0  # of the last second
-        self.sockets_refused = 0
         self._greenlets: list[gevent.Greenlet] = []
 
     def start(self) -> None:
@@ -41,11 +40,11 @@ class Health:
             "loop_lag_max_s": round(self._longest_s, 6),
             "cpu_windows": self._cpu_windows,
             "cpu_busy_windows": self._cpu_busy,
-            "sockets_refused": self.sockets_refused,
+            "sockets_refused": self._transport.sockets_refused,
             "sockets_open": _open_descriptors(),
-            "clock_steps": self._hub.clock_steps,
-            "unstamped_reads": self._hub.unstamped,
-            "kernel_stamps": self._hub.stamps,
+            "clock_steps": self._transport.hub.clock_steps,
+            "unstamped_reads": self._transport.hub.unstamped,
+            "kernel_stamps": self._transport.hub.stamps,
         }
 
     def _measuring(self) -> bool:

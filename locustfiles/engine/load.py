@@ -15,7 +15,7 @@ from locustfiles.engine.arrivals import firing_order, offsets_s
 from locustfiles.engine.budget import Budget, worst_usd
 from locustfiles.engine.experiment import Experiment, Timetable
 from locustfiles.engine.lane import Job, Lane
-from providers.sample import Phase
+from providers.sample import Phase, Sample
 
 POOL_SIZE = 512  # requests in flight per provider and worker; an arrival beyond is a dropped sample
 STAGGER_S = 1.0  # closed-loop users begin spread over this, so that they do not ask in step
@@ -41,10 +41,11 @@ class Load:
         lane.schedule()
         return True
 
-    def perform(self, lane: Lane, job: Job, phase: Phase, scheduled_at: float) -> None:
+    def perform(self, lane: Lane, job: Job, phase: Phase, scheduled_at: float) -> Sample:
         sample = lane.perform(job, phase, scheduled_at)
         worst = worst_usd(lane.provider, self.experiment.workload)
         self.budget.settle(worst, sample.cost_usd if sample.connection else 0.0)
+        return sample
 
 
 def run_open(load: Load, start_at: float) -> None:

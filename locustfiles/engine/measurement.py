@@ -63,11 +63,11 @@ class Measurement:
         transport = Transport()
         self._lanes = {p.name: self._lane(p, transport) for p in taking_part}
         self._files.callback(transport.close, [lane.endpoint for lane in self._lanes.values()])
-        self._health = Health(transport.hub, self.timetable)
+        self._health = Health(transport, self.timetable)
         self._health.start()
         self._files.callback(self._health.stop)
         if experiment.preflight and self.load.asking:
-            samples = preflight(list(self._lanes.values()), experiment.workload, experiment.seed)
+            samples = preflight(self.load, list(self._lanes.values()))
             sys.stderr.write(table(samples) + "\n")
         live = Live(self.run.live, self._recorder.tallies, self._health, self.timetable, experiment.place)
         live.start()

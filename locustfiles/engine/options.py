@@ -68,6 +68,8 @@ def slo(text: str) -> dict[str, float]:
 
 def add_flags(parser: Any) -> None:
     """Add our group, refuse what Locust offers but a measurement must not do, and speak in one line."""
+    if {"--worker", "--master"} & set(sys.argv) or any(arg.startswith("--processes") for arg in sys.argv):
+        _refuse("--master, --worker and --processes: not in this version; run one process")
     parser.allow_abbrev = False  # an abbreviated --providers would be unknown to the early reader
     parser.error = _refuse
     flags = parser.add_argument_group("Nephoscope")

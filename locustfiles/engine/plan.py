@@ -9,9 +9,9 @@ from providers.spec import Provider
 _HEAD = ("provider", "requests", "input tokens", "output tokens", "USD at most")
 
 
-def plan(experiment: Experiment) -> str:
+def plan(experiment: Experiment, taking_part: list[Provider]) -> str:
     """A table per provider and the duration; in closed loop the providers' speed decides how many are sent."""
-    rows = [_HEAD, *(_row(experiment, provider) for provider in experiment.roster.providers)]
+    rows = [_HEAD, *(_row(experiment, provider) for provider in taking_part)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])

@@ -11,20 +11,20 @@ from collections.abc import Sequence
 import gevent
 
 from locustfiles.engine.lane import Lane
+from locustfiles.engine.load import Load
 from providers.sample import Sample
-from providers.workload import Workload
 
 _INDEX = -1  # a prompt that the load itself never sends
 
 
-def preflight(lanes: Sequence[Lane], workload: Workload, seed: int) -> list[Sample]:
-    """One sample per lane, all asked at once."""
+def preflight(load: Load, lanes: Sequence[Lane]) -> list[Sample]:
+    """One sample per lane that the budget admits, all asked at once."""
 
     def ask(lane: Lane) -> Sample:
-        lane.schedule()
-        return lane.perform(lane.prepare(workload, seed, _INDEX, "preflight"), "preflight", time.time())
+        job = lane.prepare(load.experiment.workload, load.experiment.seed, _INDEX, "preflight")
+        return load.perform(lane, job, "preflight", time.time())
 
-    greenlets = [gevent.spawn(ask, lane) for lane in lanes]
+    greenlets = [gevent.spawn(ask, lane) for lane in lanes if load.admit(lane)]
     gevent.joinall(greenlets)
     return [greenlet.get() for greenlet in greenlets]
 

@@ -7,6 +7,7 @@ question asked late: whether the bytes so far hold a first token.
 
 from __future__ import annotations
 
+import errno
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from providers.dialects.base import Failure
 from providers.sample import ErrorKind
 from providers.spec import Limits
 
+_OUR_LACK = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS)
 _IDLE_LIMIT = 1024  # connections kept per provider; those beyond are closed
 
 
@@ -45,6 +47,7 @@ class Transport:
     def __init__(self) -> None:
         self.hub = Hub()
         self._context = client_context()
+        self.sockets_refused = 0  # attempts for which this machine had no descriptor or port left
 
     def send(self, endpoint: Endpoint, request: bytes, exchange: Exchange, has_content: HasContent) -> None:
         """One request, one exchange. The greenlet wakes when the answer is whole, broken, or out of time.
@@ -88,7 +91,7 @@ class Transport:
             return None
         except OSError as error:
             connection.close()
-            exchange.failure = Failure("connection", _words(error))
+            exchange.failure = self._refusal(error)
             return None
         except BaseException:  # killed while connecting: nothing stays behind
             connection.close()
@@ -115,6 +118,13 @@ class Transport:
             waiter.get()
         finally:
             deadline.cancel()
+
+    def _refusal(self, error: OSError) -> Failure:
+        """Why no connection came about, in a person's words; a lack of our own is no failure to connect."""
+        if error.errno in _OUR_LACK:
+            self.sockets_refused += 1
+            return Failure("dropped", f"this machine has no socket left: {error.strerror}")
+        return Failure("connection", f"cannot connect: {error.strerror or error}")
 
     @staticmethod
     def _put_back(endpoint: Endpoint, connection: Connection, exchange: Exchange) -> None:
@@ -178,9 +188,3 @@ class Deadline:
     def _last_read_s(self) -> float:
         seen_ns = self._exchange.seen_ns
         return self._exchange.since_start_s(seen_ns[-1]) if seen_ns else 0.0
-
-
-def _words(error: OSError) -> str:
-    """Why no connection came about, in a person's words."""
-    text = error.strerror or str(error)
-    return f"cannot connect: {text}"
