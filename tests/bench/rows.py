@@ -1,0 +1,179 @@
+"""A Row is one client under one load, measured: its errors against the truth, and what it cost while the load was on."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from providers.errors import RunError
+from tests.bench.clients import WARM_UP_S, Client, Figures, Load
+from tests.bench.truth import CACHE, Truth, authority_file, truth
+
+ROOT = Path(__file__).parents[2]
+LATE_MS = 1.0  # a server that is later than this at p99 has not kept the schedule it swears to
+_TICKS_S = os.sysconf("SC_CLK_TCK")
+_LOOK_S, _LOOK_AT_MANY_S = 0.1, 0.5  # how often CPU time is read; looking for a session's processes costs more
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where server and client run: a core each, and a priority."""
+
+    cores: tuple[int, int]
+    fifo: bool = False
+
+    @property
+    def priority(self) -> str:
+        return "SCHED_FIFO" if self.fifo else "ordinary"
+
+    @property
+    def server(self) -> list[str]:
+        return [*(("chrt", "-f", "60") if self.fifo else ()), "taskset", "-c", str(self.cores[0])]
+
+    @property
+    def client(self) -> list[str]:
+        return [*(("chrt", "-f", "50") if self.fifo else ()), "taskset", "-c", str(self.cores[1])]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    client: str
+    load: Load
+    seat: Seat
+    figures: Figures
+    command: str
+
+    @property
+    def late(self) -> bool:
+        return self.figures["late_p99_ms"] > LATE_MS
+
+
+def measure(client: Client, load: Load, seat: Seat, limit_s: float = 120.0) -> Row:
+    """One server, one client, one load; RunError when the client did not get through it."""
+    folder = CACHE / "row"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with truth(seat.server, tls=load.tls) as server:
+        command = [*seat.client, *client.command(load, server.url, folder)]
+        wall_s, meter = _run(command, folder / "log.txt", limit_s, many=client.processes)
+    if not len(server.requests):
+        raise RunError(f"{client.name}: sent nothing: {_last_line(folder / 'log.txt')}")
+    figures = _cost(server, meter, load, wall_s) | client.read(folder, server)
+    told = shlex.join(command).replace(f"{ROOT}/", "")
+    return Row(client.name, load, seat, figures, told)
+
+
+def medians(rows: Iterable[Row]) -> list[Row]:
+    """The repetitions of a row as one: each figure's median."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.load.label, row.client, row.seat.priority), []).append(row)
+    return [_median(group) for group in groups.values()]
+
+
+def _median(group: Sequence[Row]) -> Row:
+    first = group[0]
+    figures = {name: median(row.figures[name] for row in group) for name in first.figures}
+    return Row(first.client, first.load, first.seat, figures, first.command)
+
+
+def _cost(server: Truth, meter: Meter, load: Load, wall_s: float) -> Figures:
+    """CPU, pace and time outside the load; all from the server's log and the meter, none from the client's word."""
+    begin_ns, end_ns = server.window(WARM_UP_S)
+    window_s = (end_ns - begin_ns) / 1e9
+    log = server.requests
+    if load.whole:
+        done = float(log.last_ns.between(begin_ns, end_ns).sum())
+    else:
+        done = server.events(begin_ns, end_ns)
+    return {
+        "cpu_us": meter.cpu_s(begin_ns, end_ns) / done * 1e6 if done else float("nan"),
+        "a_second": done / window_s,
+        "rate": float("nan") if load.whole else done / window_s / load.events_a_second,
+        "outside_s": wall_s - float(log.last_ns.max() - log.arrival_ns.min()) / 1e9,
+        "late_p99_ms": server.late_p99_ms,
+    }
+
+
+class Meter:
+    """User and system time of a process, or of a whole session, read again and again while it runs."""
+
+    def __init__(self, pid: int, *, many: bool) -> None:
+        self._pid, self._many = pid, many
+        self._at_ns: list[int] = []
+        self._cpu_s: list[float] = []
+
+    def look(self) -> None:
+        if self._many:
+            stats = [_stat(path.name) for path in Path("/proc").glob("[0-9]*")]
+            ticks = sum(int(stat[11]) + int(stat[12]) for stat in stats if stat and int(stat[3]) == self._pid)
+        else:
+            stat = _stat(str(self._pid))
+            ticks = int(stat[11]) + int(stat[12]) if stat else 0
+        if ticks:
+            self._at_ns.append(time.monotonic_ns())
+            self._cpu_s.append(ticks / _TICKS_S)
+
+    def cpu_s(self, begin_ns: int, end_ns: int) -> float:
+        begin, end = np.interp([begin_ns, end_ns], self._at_ns, self._cpu_s)
+        return float(end - begin)
+
+
+def _stat(pid: str) -> list[str]:
+    """The fields of /proc/PID/stat after the name, which may hold anything: state first, session fourth."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _run(command: Sequence[str], log: Path, limit_s: float, *, many: bool) -> tuple[float, Meter]:
+    """Run it to its end, metered; whatever it leaves behind in its session ends with it."""
+    quiet = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "SSL_CERT_FILE": str(authority_file())}
+    began = time.monotonic()
+    with log.open("w", encoding="utf-8") as out:
+        child = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **quiet}, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+        )  # fmt: skip
+    meter = Meter(child.pid, many=many)
+    try:
+        while child.poll() is None:
+            if time.monotonic() - began > limit_s:
+                raise RunError(f"{shlex.join(command[:8])} ...: not done within {limit_s:g} s: {_last_line(log)}")
+            meter.look()
+            _wait(child, _LOOK_AT_MANY_S if many else _LOOK_S)
+        return time.monotonic() - began, meter
+    finally:
+        _end_session(child)
+
+
+def _wait(child: subprocess.Popen[bytes], seconds: float) -> None:
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return
+
+
+def _end_session(child: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    finally:
+        child.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")[:200]
