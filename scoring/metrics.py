@@ -174,8 +174,12 @@ def hours_spent_usd(terms: Terms) -> float | None:
 
 
 def edge_rtt(samples: pd.DataFrame) -> Figure:
-    """Median TCP handshake of new connections in any phase: the network's own share, to the provider's edge."""
-    handshakes = samples.loc[samples["connection"] == "new", "tcp_s"].dropna().to_numpy(dtype=np.float64)
+    """Median TCP handshake of new connections in any phase: the network's own share, to the provider's edge.
+
+    Resuming a TLS session shortens the handshake after this one.
+    """
+    opened = samples["connection"].isin(["new", "resumed"])
+    handshakes = samples.loc[opened, "tcp_s"].dropna().to_numpy(dtype=np.float64)
     value = float(np.median(handshakes)) if len(handshakes) else None
     return Figure(value, "s", len(handshakes))
 

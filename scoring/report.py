@@ -180,8 +180,10 @@ def _strip(provider: Json, inks: Mapping[str, tuple[str, str]], width: int) -> T
 def _print_words(tag: Json, console: Console) -> None:
     console.print()
     console.print(Text(tag["sentence"], style="bold"))
-    for words in tag["words"]:
+    for words in tag["words"][:-1]:
         console.print(Text(words))
+    console.print(Text(f"Next: {tag['next']['advice']}:"))
+    console.print(Text(f"  {tag['next']['command']}"), soft_wrap=True)  # cut or wrapped it could not be copied
 
 
 def _capital(text: str) -> str:

@@ -18,7 +18,7 @@ from scoring.score import point_worth
 from scoring.standing import OK, Standing
 from scoring.tag import Tag
 from scoring.validity import LEVELS, NOTE, Reason, worst
-from scoring.words import sentence, words
+from scoring.words import next_step, sentence, words
 
 SUMMARY_VERSION = 1
 Json = dict[str, Any]
@@ -114,6 +114,7 @@ def _tag(tag: Tag, analysis: Analysis) -> Json:
         "capability": tag.capability,
         "sentence": sentence(tag),
         "words": words(tag, analysis),
+        "next": asdict(next_step(tag, analysis)),
         "ranking": [standing.name for standing in tag.ranked],
         "kendall_tau": tag.kendall_tau,
         "settle_s": tag.settle_s,

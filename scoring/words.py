@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from scoring.analysis import Analysis
@@ -21,6 +22,14 @@ from scoring.windows import ENOUGH, FEWEST
 _APART = {FAILED: "Failed", NOT_ELIGIBLE: "Not eligible", NO_SCORE: "Without a score", INVALID_STATUS: "Not ranked"}
 LONGEST_S = 86400.0  # nobody measures longer than a day to settle a tie
 _RUN_TIME = re.compile(r"(?<!\S)(?:-t|--run-time)(?:\s+|=)\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do next, and the command that does it, to be copied as it stands."""
+
+    advice: str
+    command: str
 
 
 def sentence(tag: Tag) -> str:
@@ -44,8 +53,9 @@ def sentence(tag: Tag) -> str:
 
 def words(tag: Tag, analysis: Analysis) -> list[str]:
     """More of it, one thought each; the last one is what to do next."""
+    step = next_step(tag, analysis)
     said = [*_why(tag), *_certainty(tag), *_dethroning(tag), *_apart(tag), *_reading(tag)]
-    return [*said, next_step(tag, analysis)]
+    return [*said, f"Next: {step.advice}: {step.command}"]
 
 
 def _why(tag: Tag) -> list[str]:
@@ -99,19 +109,19 @@ def _reading(tag: Tag) -> list[str]:
     return ["TTFO stands in for TTFT: some stream their reasoning and some hide it."] if tag.reading else []
 
 
-def next_step(tag: Tag, analysis: Analysis) -> str:
+def next_step(tag: Tag, analysis: Analysis) -> Step:
     manifest = analysis.frame.manifest
     own = [r for r in analysis.reasons if r.capability in (None, tag.capability)]
     if bad := next((r for r in own if r.level == INVALID and r.code != "n_small"), None):
-        return f"Next: {bad.remedy}, then {command(manifest)}"
+        return Step(f"{bad.remedy}, then", command(manifest))
     if not manifest.get("complete"):
-        return f"Next: run it to its end: {command(manifest)}"
+        return Step("run it to its end", command(manifest))
     unpriced = [s.name for s in tag.standings if s.status == NO_SCORE and "price" in (s.reason or "")]
     if unpriced:
-        return f"Next: declare 'price' of {_list(unpriced)} in the providers file, then {command(manifest)}"
+        return Step(f"declare 'price' of {_list(unpriced)} in the providers file, then", command(manifest))
     if (seconds := _longer_s(tag, analysis)) is not None:
-        return f"Next: measure longer: {command(manifest, seconds)}"
-    return f"Next: repeat it at another time of day: {command(manifest)}"
+        return Step("measure longer", command(manifest, seconds))
+    return Step("repeat it at another time of day", command(manifest))
 
 
 def _longer_s(tag: Tag, analysis: Analysis) -> float | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.bench.truth import Truth, compiled
+from tests.bench.truth import Truth, authority_file, compiled
 
 WARM_UP_S = 2.0  # the first second staggers the starts, the next one lets streams overlap as they will
 STAGGER_S = 1.0
@@ -69,6 +69,7 @@ def harness(load: Load, url: str, folder: Path) -> list[str]:
     providers = folder / "providers.yaml"
     providers.write_text(json.dumps({"providers": [entry]}), encoding="utf-8")  # JSON is YAML
     return [
+        *(("env", f"SSL_CERT_FILE={authority_file()}") if load.tls else ()),
         *(sys.executable, "-m", "locust", "-f", "locustfiles/compare.py", "--headless", "--no-preflight"),
         *("--providers", str(providers), "--results", str(folder / "results")),
         *("-u", str(load.streams), "--warm-up", f"{WARM_UP_S:g}s", "-t", f"{load.window_s:g}s"),

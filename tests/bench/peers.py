@@ -45,7 +45,8 @@ def aiperf(load: Load, url: str, folder: Path) -> list[str]:
 
 def guidellm(load: Load, url: str, folder: Path) -> list[str]:
     return [
-        *(_program("guidellm"), "run", "--backend", f"kind=openai_http,target={url},model={load.model}"),
+        *("env", "HF_HUB_OFFLINE=1", _program("guidellm"), "run"),
+        *("--backend", f"kind=openai_http,target={url},model={load.model}"),
         *("--profile", f"kind=concurrent,streams={load.streams}"),
         *("--constraint", f"kind=max_requests,count={requests_of(load)}"),
         *("--tokenizer", f"kind=hf_auto,model={_tokenizer(folder)}"),

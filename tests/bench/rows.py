@@ -17,7 +17,7 @@ import numpy as np
 
 from providers.errors import RunError
 from tests.bench.clients import WARM_UP_S, Client, Figures, Load
-from tests.bench.truth import CACHE, Truth, authority_file, truth
+from tests.bench.truth import CACHE, Truth, truth
 
 ROOT = Path(__file__).parents[2]
 LATE_MS = 1.0  # a server that is later than this at p99 has not kept the schedule it swears to
@@ -139,13 +139,11 @@ def _stat(pid: str) -> list[str]:
 
 def _run(command: Sequence[str], log: Path, limit_s: float, *, many: bool) -> tuple[float, Meter]:
     """Run it to its end, metered; whatever it leaves behind in its session ends with it."""
-    quiet = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "SSL_CERT_FILE": str(authority_file())}
     began = time.monotonic()
     with log.open("w", encoding="utf-8") as out:
         child = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **quiet}, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-        )  # fmt: skip
+            command, cwd=ROOT, start_new_session=True, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        )
     meter = Meter(child.pid, many=many)
     try:
         while child.poll() is None:

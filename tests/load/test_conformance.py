@@ -27,6 +27,7 @@ from tests.load.scripted import DONE, FINISH, HEAD, ROLE, chunked, content
 
 TTFT_S, GAP_S, WORDS = 0.06, 0.02, 5
 SLACK_S = 0.012
+TRIES = 5  # of a server that could not keep its own schedule
 TABLE = Path(__file__).parents[2] / ".cache" / "conformance.md"
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":5}}\n\n'
 REASON = b'data: {"choices":[{"delta":{"reasoning_content":"hmm"}}]}\n\n'
@@ -110,11 +111,15 @@ ANSWERS = [
 ]
 
 
-def _play(sock: Any, answer: Answer) -> None:
+def _play(sock: Any, answer: Answer, lateness_s: list[float]) -> None:
+    """Write it on time; how late the latest write was is noted, so that a busy machine is not blamed on a client."""
     began = time.monotonic()
+    latest = 0.0
     for at, data in answer.writes:
         gevent.sleep(max(0.0, began + at - time.monotonic()))
+        latest = max(latest, time.monotonic() - began - at)
         sock.sendall(data)
+    lateness_s.append(latest)
     if answer.closes == "reset":
         gevent.sleep(0.02)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -183,11 +188,8 @@ def _requests(url: str, _ask: Any) -> Reading:
 def _fast_http(url: str, _ask: Any) -> Reading:
     session = FastHttpSession(url, EventHook(), None, network_timeout=0.5, connection_timeout=1)
 
-    def lines() -> Any:
-        return session.post("", data=b"{}", stream=True).iter_lines()
-
     try:
-        return _by_lines(lines)
+        return _by_lines(lambda: session.iter_lines("", "POST", data=b"{}"))
     finally:
         session.client.close()
 
@@ -208,8 +210,12 @@ def table():
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # the other clients' business
 def test_answer_is_read_right_and_what_others_make_of_it_is_noted(serve, ask, answer, table):
     """Ours must be right in all; the others' readings are evidence, not judged."""
-    url = serve(lambda sock: _play(sock, answer))
-    ours = _ours(url, ask)
+    lateness_s: list[float] = []
+    url = serve(lambda sock: _play(sock, answer, lateness_s))
+    for _ in range(TRIES):
+        ours = _ours(url, ask)
+        if ours.right(answer) or (lateness_s and lateness_s[-1] < SLACK_S / 3):
+            break
     readings = {"ours": ours, "fast": _fast_http(url, ask), "requests": _requests(url, ask)}
     table[answer.name] = {
         name: f"{'right' if reading.right(answer) else '**wrong**'}: {reading}" for name, reading in readings.items()

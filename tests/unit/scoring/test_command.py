@@ -75,9 +75,17 @@ def test_report_begins_with_the_verdict_and_ends_with_what_to_do(first):
     lines = [line.rstrip() for line in first.stdout.splitlines() if line.strip()]
     assert lines[2].startswith("MOCK DATA")
     assert lines[3].startswith("VALID")
-    assert lines[-1].startswith("Next: ")
+    assert lines[-2].startswith("Next: ")
+    assert lines[-1].startswith("  locust --headless")
     assert all(len(line) <= 80 for line in lines)
     assert "\x1b" not in first.stdout
+
+
+def test_next_command_stands_whole_on_its_own_line(tmp_path):
+    """Longer than any terminal is wide, it can still be copied."""
+    long = f"locust --headless --providers {'a-rather-long-folder/' * 10}mine.yaml -t 30s --rate 20"
+    run = Experiment(manifest={"command": long, "complete": False}).write(tmp_path)
+    assert ["Next: run it to its end:", f"  {long}"] == command(run.path).stdout.splitlines()[-2:]
 
 
 def test_report_holds_every_column_at_eighty(first):

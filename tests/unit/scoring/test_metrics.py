@@ -164,10 +164,16 @@ def test_regions_weigh_alike_however_many_requests_they_made(tmp_path):
 
 
 def test_edge_rtt_is_the_median_handshake_of_new_connections(tmp_path):
-    """Reused connections have none, and warm-up ones count."""
-    seen = iter([0.003, 0.001, 0.002])
-    edit = lambda s: replace(s, connection="new", tcp_s=next(seen)) if int(s.pair) < 3 else s  # noqa: E731
-    frame = read_frame(Experiment(laws=(AWS,), edit=edit).write(tmp_path))
+    """Whether or not their TLS session is new; reused connections have none, and warm-up ones count."""
+    seen = iter([("new", 0.003), ("resumed", 0.001), ("resumed", 0.002)])
+
+    def opened(sample):
+        if int(sample.pair) >= 3:
+            return replace(sample, connection="reused", tcp_s=None)
+        connection, tcp_s = next(seen)
+        return replace(sample, connection=connection, tcp_s=tcp_s)
+
+    frame = read_frame(Experiment(laws=(AWS,), edit=opened).write(tmp_path))
     assert (0.002, 3) == (edge_rtt(frame.samples).value, edge_rtt(frame.samples).n)
 
 

@@ -231,8 +231,10 @@ def test_tie_is_answered_with_the_length_that_would_settle_it(plain):
     """As a command that can be typed."""
     tag = plain["tags"][0]
     assert tag["settle_s"] > 30
-    assert tag["words"][-1].startswith("Next: measure longer: locust --headless -t ")
-    assert tag["words"][-1].endswith("s --warm-up 2s --rate 20")
+    typed = tag["next"]["command"]
+    assert f"Next: measure longer: {typed}" == tag["words"][-1]
+    assert typed.startswith("locust --headless -t ")
+    assert typed.endswith("s --warm-up 2s --rate 20")
 
 
 def test_weights_choose_the_winner(score):
