@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Literal, get_args
 
 from providers.errors import RunError
@@ -117,17 +118,14 @@ class Sample:
         return (self.e2e_s - self.ttft_s) / later_tokens if self.chunks >= 2 and later_tokens >= 1 else None
 
 
-def _encode(value: Any) -> str:
-    """One cell: six decimals for floats, so that packed blocks and CSV agree; empty for unknown."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, float):
-        return f"{value:.6f}"
-    return str(value)
-
-
+# One cell by type: six decimals for floats, so that packed blocks and CSV agree; empty for unknown.
+_ENCODERS: dict[type, Callable[[Any], str]] = {
+    float: "{:.6f}".format,
+    int: str,
+    str: str,
+    bool: lambda value: "1" if value else "0",
+    type(None): lambda _: "",
+}
 _DECODERS: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": float,
@@ -136,6 +134,7 @@ _DECODERS: dict[str, Callable[[str], Any]] = {
     "Phase": str,
 }
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Sample))
+_values = attrgetter(*COLUMNS)
 _TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(Sample)}
 
 
@@ -146,7 +145,7 @@ def kind_of(column: str) -> str:
 
 
 def to_row(sample: Sample) -> list[str]:
-    return [_encode(getattr(sample, name)) for name in COLUMNS]
+    return [_ENCODERS[value.__class__](value) for value in _values(sample)]
 
 
 def from_row(row: Iterable[str]) -> Sample:

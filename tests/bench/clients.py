@@ -15,7 +15,7 @@ import pandas as pd
 
 from tests.bench.truth import Truth, authority_file, compiled
 
-WARM_UP_S = 2.0  # the first second staggers the starts, the next one lets streams overlap as they will
+WARM_UP_S = 2  # the first second staggers the starts, the next one lets streams overlap as they will
 STAGGER_S = 1.0
 FIRST_MS, GAP_MS, EVENTS = 200, 20, 50
 OUR_HARNESS = "nephoscope"
@@ -30,7 +30,7 @@ class Load:
     """So many streams at once, each asking again when it has its answer; ``whole`` answers come unstreamed, at once."""
 
     streams: int
-    window_s: float
+    window_s: int
     whole: bool = False
     tls: bool = False
 
@@ -43,7 +43,7 @@ class Load:
         return "sim-t0-g0-n8" if self.whole else f"sim-t{FIRST_MS}-g{GAP_MS}-n{EVENTS}"
 
     @property
-    def asking_s(self) -> float:
+    def asking_s(self) -> int:
         return WARM_UP_S + self.window_s
 
     @property
@@ -72,19 +72,19 @@ def harness(load: Load, url: str, folder: Path) -> list[str]:
         *(("env", f"SSL_CERT_FILE={authority_file()}") if load.tls else ()),
         *(sys.executable, "-m", "locust", "-f", "locustfiles/compare.py", "--headless", "--no-preflight"),
         *("--providers", str(providers), "--results", str(folder / "results")),
-        *("-u", str(load.streams), "--warm-up", f"{WARM_UP_S:g}s", "-t", f"{load.window_s:g}s"),
+        *("-u", str(load.streams), "--warm-up", f"{WARM_UP_S}s", "-t", f"{load.window_s}s"),
     ]
 
 
 def reader(load: Load, url: str, folder: Path) -> list[str]:
     command = [str(compiled("reader")), "-p", url.rpartition(":")[2], "-m", load.model, "-c", str(load.streams)]
-    command += ["-d", f"{load.asking_s:g}", "-r", f"{STAGGER_S:g}", "-o", str(folder / "samples.csv")]
+    command += ["-d", str(load.asking_s), "-r", f"{STAGGER_S:g}", "-o", str(folder / "samples.csv")]
     return [*command, "-n"] if load.whole else command
 
 
 def stock(user_class: str) -> Callable[[Load, str, Path], list[str]]:
     def command(load: Load, url: str, folder: Path) -> list[str]:
-        users = ("-u", str(load.streams), "-r", str(load.streams), "-t", f"{load.asking_s:g}s")
+        users = ("-u", str(load.streams), "-r", str(load.streams), "-t", f"{load.asking_s}s")
         return [
             *(sys.executable, "-m", "locust", "-f", "tests/bench/stock.py", user_class, "--headless", "--host", url),
             *(*users, "--model", load.model, "--samples", str(folder / "samples.csv")),

@@ -124,12 +124,13 @@ def _tokenizer(folder: Path) -> str:
     made = folder / "tokenizer"
     made.mkdir()
     vocabulary = {word: number for number, word in enumerate(("<unk>", "<s>", "</s>", *words()))}
-    document = {
+    document: dict[str, Any] = {
         "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
         "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None, "decoder": None,
         "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
     }  # fmt: skip
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+    marks = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", **marks}
     (made / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
     (made / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
     return str(made)

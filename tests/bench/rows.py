@@ -1,4 +1,4 @@
-"""A Row is one client under one load, measured: its errors against the truth, and what it cost while the load was on."""
+"""A Row is one client under one load, measured: its errors against the truth, and what it cost meanwhile."""
 
 from __future__ import annotations
 
@@ -92,10 +92,7 @@ def _cost(server: Truth, meter: Meter, load: Load, wall_s: float) -> Figures:
     begin_ns, end_ns = server.window(WARM_UP_S)
     window_s = (end_ns - begin_ns) / 1e9
     log = server.requests
-    if load.whole:
-        done = float(log.last_ns.between(begin_ns, end_ns).sum())
-    else:
-        done = server.events(begin_ns, end_ns)
+    done = float(log.last_ns.between(begin_ns, end_ns).sum()) if load.whole else server.events(begin_ns, end_ns)
     return {
         "cpu_us": meter.cpu_s(begin_ns, end_ns) / done * 1e6 if done else float("nan"),
         "a_second": done / window_s,
