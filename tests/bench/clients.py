@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.bench.truth import Truth, authority_file, compiled
+from tests.bench.truth import AUTHORITY, Truth, compiled
 
 WARM_UP_S = 2  # the first second staggers the starts, the next one lets streams overlap as they will
 STAGGER_S = 1.0
@@ -69,7 +69,7 @@ def harness(load: Load, url: str, folder: Path) -> list[str]:
     providers = folder / "providers.yaml"
     providers.write_text(json.dumps({"providers": [entry]}), encoding="utf-8")  # JSON is YAML
     return [
-        *(("env", f"SSL_CERT_FILE={authority_file()}") if load.tls else ()),
+        *(("env", f"SSL_CERT_FILE={folder / AUTHORITY}") if load.tls else ()),
         *(sys.executable, "-m", "locust", "-f", "locustfiles/compare.py", "--headless", "--no-preflight"),
         *("--providers", str(providers), "--results", str(folder / "results")),
         *("-u", str(load.streams), "--warm-up", f"{WARM_UP_S}s", "-t", f"{load.window_s}s"),

@@ -25,15 +25,17 @@ def cores() -> tuple[int, int]:
 
 def why_unfit() -> str | None:
     """What would spoil the figures, in words."""
-    mine = sorted(os.sched_getaffinity(0))
+    mine = os.sched_getaffinity(0)
     load = os.getloadavg()[0] / len(mine)
     if load > MOST_LOAD:
         return f"the machine is busy: load average {load:.2f} a core, at most {MOST_LOAD}"
-    for core in mine:
-        lost = 1 - _share(core)
-        if lost > MOST_LOST:
-            return f"core {core} is not ours: a spinning process lost {lost:.0%} of its time, at most {MOST_LOST:.0%}"
-    os.sched_setaffinity(0, mine)
+    try:
+        lost = {core: 1 - _share(core) for core in mine}
+    finally:
+        os.sched_setaffinity(0, mine)
+    core = max(lost, key=lost.__getitem__)
+    if lost[core] > MOST_LOST:
+        return f"core {core} is not ours: a spinning process lost {lost[core]:.0%} of its time, at most {MOST_LOST:.0%}"
     return None
 
 

@@ -63,7 +63,7 @@ def measure(client: Client, load: Load, seat: Seat, limit_s: float = 120.0) -> R
     folder = CACHE / "row"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with truth(seat.server, tls=load.tls) as server:
+    with truth(folder, seat.server, tls=load.tls) as server:
         command = [*seat.client, *client.command(load, server.url, folder)]
         wall_s, meter = _run(command, folder / "log.txt", limit_s, many=client.processes)
     if not len(server.requests):

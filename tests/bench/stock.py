@@ -27,16 +27,18 @@ slots = itertools.count()
 now_ns = time.monotonic_ns
 
 
-@events.init_command_line_parser.add_listener
 def add_flags(parser: Any) -> None:
     parser.add_argument("--model", default="sim", help="the schedule, as sim-t200-g20-n50")
     parser.add_argument("--samples", default="samples.csv", help="where the rows go")
 
 
-@events.quitting.add_listener
 def write_rows(environment: Any, **_: Any) -> None:
     with Path(environment.parsed_options.samples).open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
+
+
+events.init_command_line_parser.add_listener(add_flags)
+events.quitting.add_listener(write_rows)
 
 
 class Asker:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import ssl
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from providers.errors import ConfigError
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / ".cache" / "bench"
+AUTHORITY = "authority.pem"  # in the server's folder, for SSL_CERT_FILE
 TLS_FLAGS = ("-DTLS", "-lssl", "-lcrypto")
 _STOP_S = 20.0  # a log of a million requests takes a second
 
@@ -66,12 +66,12 @@ def compiled(source: str, *flags: str) -> Path:
 
 
 @contextmanager
-def truth(prefix: Sequence[str] = (), *, tls: bool = False) -> Iterator[Truth]:
-    """A server of its own; ``prefix`` says on which core and at which priority it runs."""
-    command = [*prefix, str(compiled("truth", *(TLS_FLAGS if tls else ()))), "-o", str(CACHE / "truth.csv")]
-    command += ["-c", str(CACHE / "server.pem")] if tls else []
+def truth(folder: Path, prefix: Sequence[str] = (), *, tls: bool = False) -> Iterator[Truth]:
+    """A server of its own, its files in ``folder``; ``prefix`` says on which core and at which priority it runs."""
+    log = folder / "truth.csv"
+    command = [*prefix, str(compiled("truth", *(TLS_FLAGS if tls else ()))), "-o", str(log)]
     if tls:
-        _certify()
+        command += ["-c", str(_certificate(folder))]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     try:
@@ -84,19 +84,16 @@ def truth(prefix: Sequence[str] = (), *, tls: bool = False) -> Iterator[Truth]:
         server.kill()
         server.wait()
     said.statistics = json.loads(out)
-    said.requests = pd.read_csv(CACHE / "truth.csv", dtype={"request_id": str})
+    said.requests = pd.read_csv(log, dtype={"request_id": str})
 
 
-def _certify() -> None:
-    """A certificate for localhost and the authority that clients must trust (SSL_CERT_FILE)."""
+def _certificate(folder: Path) -> Path:
+    """A certificate for localhost, and beside it the authority that clients must trust."""
     authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(authority_file()))
-    pair = authority.issue_cert("localhost").private_key_and_cert_chain_pem
-    pair.write_to_path(str(CACHE / "server.pem"))
-
-
-def authority_file() -> Path:
-    return CACHE / "authority.pem"
+    authority.cert_pem.write_to_path(str(folder / AUTHORITY))
+    path = folder / "server.pem"
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(path))
+    return path
 
 
 def tls_available() -> bool:
@@ -105,4 +102,4 @@ def tls_available() -> bool:
         compiled("truth", *TLS_FLAGS)
     except ConfigError:
         return False
-    return ssl.HAS_TLSv1_3
+    return True
