@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dash import html
 
+from scoring.doubts import capital, grouped, said
+
 ICONS = {"VALID": "✓", "DEGRADED": "▲", "INVALID": "✕"}
-SAID = {
-    "VALID": "Nothing on our side disturbed the measurement.",
-    "DEGRADED": "Read the figures with these reasons in mind.",
-    "INVALID": "Our side disturbed the measurement: what it touched is not ranked.",
-}
 BANNERS = ("mock_data", "single_run")  # notes that must not be overlooked
-Json = dict[str, Any]
+Json = Mapping[str, Any]
 _UNREAD: Json = {"aria-hidden": "true"}
 
 
@@ -26,12 +23,10 @@ def chip(level: str) -> html.Span:
 def panel(summary: Json) -> html.Section:
     verdict = summary["verdict"]
     level = verdict["level"]
-    accepted = level == "INVALID" and summary["accepted_invalid"]
-    said = "Ranked nevertheless, by --accept-invalid." if accepted else SAID[level]
     return html.Section(
         className="verdict",
         children=[
-            html.Div([chip(level), html.Span(said, className="said")], className="headline"),
+            html.Div([chip(level), html.Span(f"{capital(said(summary))}.", className="said")], className="headline"),
             _list([*_reasons(verdict["reasons"]), *map(html.Li, _warnings(summary["run"]))]),
             *_banners(verdict["notes"]),
             *_notes(verdict["notes"]),
@@ -47,7 +42,7 @@ def _warnings(run: Json) -> list[str]:
 def _banners(notes: list[Json]) -> list[html.P]:
     met = {note["code"]: note for note in notes}
     return [
-        html.P(f"{_capital(met[code]['text'])}. {_capital(met[code]['remedy'])}.", className=f"banner {code}")
+        html.P(f"{capital(met[code]['text'])}. {capital(met[code]['remedy'])}.", className=f"banner {code}")
         for code in BANNERS
         if code in met
     ]
@@ -66,7 +61,7 @@ def _list(items: list[html.Li]) -> html.Ul | None:
 
 
 def _reasons(reasons: Iterable[Json]) -> list[html.Li]:
-    return [_reason(*group) for group in _grouped(reasons)]
+    return [_reason(*group) for group in grouped(reasons)]
 
 
 def _reason(reason: Json, where: str) -> html.Li:
@@ -75,24 +70,6 @@ def _reason(reason: Json, where: str) -> html.Li:
             html.Code(reason["code"]),
             html.Span(f"{where}: " if where else ": "),
             f"{reason['text']}. ",
-            html.Span(f"{_capital(reason['remedy'])}.", className="quiet"),
+            html.Span(f"{capital(reason['remedy'])}.", className="quiet"),
         ]
     )
-
-
-def _grouped(reasons: Iterable[Json]) -> list[tuple[Json, str]]:
-    """One line for what is said alike of several providers, and where it was met."""
-    groups: dict[tuple[str, str], list[Json]] = {}
-    for reason in reasons:
-        groups.setdefault((reason["code"], reason["text"]), []).append(reason)
-    return [(group[0], _where(group)) for group in groups.values()]
-
-
-def _where(group: list[Json]) -> str:
-    names = [" ".join(filter(None, (reason["provider"], reason["region"]))) for reason in group]
-    named = ", ".join(dict.fromkeys(name for name in names if name))
-    return f" ({named})" if named else ""
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -118,7 +118,7 @@ class Sample:
         return (self.e2e_s - self.ttft_s) / later_tokens if self.chunks >= 2 and later_tokens >= 1 else None
 
 
-# One cell by type: six decimals for floats, so that packed blocks and CSV agree; empty for unknown.
+# One cell by type: six decimals for floats (nine for money), so that packed blocks and CSV agree; empty for unknown.
 _ENCODERS: dict[type, Callable[[Any], str]] = {
     float: "{:.6f}".format,
     int: str,
@@ -134,6 +134,8 @@ _DECODERS: dict[str, Callable[[str], Any]] = {
     "Phase": str,
 }
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Sample))
+# A request may cost a hundred-thousandth of a dollar: six decimals would round its bill by percents.
+_MONEY = tuple(index for index, name in enumerate(COLUMNS) if name.endswith("_usd"))
 _values = attrgetter(*COLUMNS)
 _TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(Sample)}
 
@@ -145,7 +147,11 @@ def kind_of(column: str) -> str:
 
 
 def to_row(sample: Sample) -> list[str]:
-    return [_ENCODERS[value.__class__](value) for value in _values(sample)]
+    row = [_ENCODERS[value.__class__](value) for value in _values(sample)]
+    for index in _MONEY:
+        if row[index]:
+            row[index] = f"{getattr(sample, COLUMNS[index]):.9f}"
+    return row
 
 
 def from_row(row: Iterable[str]) -> Sample:

@@ -5,7 +5,7 @@ It reads the summary alone and decides nothing; colours and widths are the termi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rich import box
@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from scoring.doubts import capital, grouped, said
 from scoring.notation import chance, digits, duration, figure, points
 
 Json = Mapping[str, Any]
@@ -56,37 +57,16 @@ def _print_head(summary: Json, console: Console) -> None:
 def _print_verdict(summary: Json, console: Console) -> None:
     verdict = summary["verdict"]
     level = verdict["level"]
-    said = {
-        "VALID": "nothing on our side disturbed the measurement",
-        "DEGRADED": "read the figures with these reasons in mind",
-        "INVALID": "our side disturbed the measurement: what it touched is not ranked",
-    }[level]
-    if summary["accepted_invalid"] and level == "INVALID":
-        said = "ranked nevertheless, by --accept-invalid"
-    console.print(Text(level, style=_STYLE[level]).append(f"  {said}", style="not bold"))
-    for reason, where in _grouped(verdict["reasons"]):
+    console.print(Text(level, style=_STYLE[level]).append(f"  {said(summary)}", style="not bold"))
+    for reason, where in grouped(verdict["reasons"]):
         line = Text(reason["level"], style=_STYLE[reason["level"]])
         line.append(f" {reason['code']}{where}: {reason['text']}", style="not bold default")
-        console.print(Padding(line.append(f". {_capital(reason['remedy'])}.", style="dim"), (0, 0, 0, 2)))
+        console.print(Padding(line.append(f". {capital(reason['remedy'])}.", style="dim"), (0, 0, 0, 2)))
     notes = sorted({note["code"] for note in verdict["notes"]})
     if notes:
         console.print(Padding(Text(f"Notes: {', '.join(notes)}", style="dim"), (0, 0, 0, 2)))
     for warning in summary["run"]["warnings"]:
         console.print(Padding(Text(f"Warning: {warning}", style="yellow"), (0, 0, 0, 2)))
-
-
-def _grouped(reasons: Iterable[Json]) -> list[tuple[Json, str]]:
-    """One line for what is said alike of several providers."""
-    groups: dict[tuple[str, str, str], list[Json]] = {}
-    for reason in reasons:
-        groups.setdefault((reason["code"], reason["level"], reason["text"]), []).append(reason)
-    return [(group[0], _where(group)) for group in groups.values()]
-
-
-def _where(group: list[Json]) -> str:
-    names = [" ".join(filter(None, (reason["provider"], reason["region"]))) for reason in group]
-    named = ", ".join(dict.fromkeys(name for name in names if name))
-    return f" ({named})" if named else ""
 
 
 def _table(tag: Json, width: int) -> Table:
@@ -184,7 +164,3 @@ def _print_words(tag: Json, console: Console) -> None:
         console.print(Text(words))
     console.print(Text(f"Next: {tag['next']['advice']}:"))
     console.print(Text(f"  {tag['next']['command']}"), soft_wrap=True)  # cut or wrapped it could not be copied
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -77,7 +77,7 @@ RULES: dict[str, Rule] = {rule.code: rule for rule in (
     Rule("sockets", "{figure} of the arrivals found no socket (limit {limit})",
          "raise the descriptor limit (ulimit -n) or lower --rate", "share", 0.0, 0.01),
     Rule("lost_samples", "{figure} of the sent requests have no row (limit {limit})",
-         "recover the worker's samples: python -m locustfiles recover RUN DIR", "share", 0.0, 0.01),
+         "repeat the run: requests that cannot be ended are no one's measurement", "share", 0.0, 0.01),
     Rule("clock", "workers' clocks agree only to {figure} (limit {limit})",
          "synchronize the workers' clocks (chrony), or place the master nearer", "s", 0.005, 0.050),
     Rule("self_check", "TTFT of the known target was measured {figure} off (p99; limit {limit})",

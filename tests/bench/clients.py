@@ -47,9 +47,9 @@ class Load:
         return WARM_UP_S + self.window_s
 
     @property
-    def events_a_second(self) -> float:
-        """What the schedule allows when nobody loses time between two answers."""
-        return self.streams * EVENTS / ((FIRST_MS + (EVENTS - 1) * GAP_MS) / 1000)
+    def requests_a_second(self) -> float:
+        """What the schedule of a stream allows when nobody loses time between two answers."""
+        return self.streams / ((FIRST_MS + (EVENTS - 1) * GAP_MS) / 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,11 @@ from tests.bench.truth import HERE, Truth
 VENVS = HERE.parents[1] / ".cache" / "peers"
 LIMIT_S = 180.0
 _PROMPT_TOKENS = 64
-_ANSWER_S = 1.18
 
 
 def requests_of(load: Load) -> int:
     """They count requests, not seconds: so many that they ask about as long as the others."""
-    return round(load.streams * load.asking_s / _ANSWER_S)
+    return round(load.asking_s * load.requests_a_second)
 
 
 def aiperf(load: Load, url: str, folder: Path) -> list[str]:

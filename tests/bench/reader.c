@@ -99,7 +99,7 @@ static int receive(stream *s) {
     static char data[READ_BYTES + 1];
     char control[128];
     struct iovec into = {data, READ_BYTES};
-    struct msghdr message = {.msg_iov = &into, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {NULL, 0, &into, 1, control, sizeof control, 0};
     ssize_t size = recvmsg(s->fd, &message, 0);
     if (size < 0 && errno == EAGAIN) return 0;
     if (size <= 0) fputs("reader: the server closed a connection\n", stderr), exit(1);
@@ -115,7 +115,8 @@ static void run(stream *streams, int count, ns ramp, ns duration) {
     ns begin = clock_ns(CLOCK_MONOTONIC);
     int started = 0, running = count;
     while (running) {
-        while (started < count && clock_ns(CLOCK_MONOTONIC) >= begin + ramp * started / count) start(&streams[started++]);
+        while (started < count && clock_ns(CLOCK_MONOTONIC) >= begin + ramp * started / count)
+            start(&streams[started++]);
         int found = epoll_wait(epoll_fd, ready, 512, started < count ? 1 : -1);
         for (int i = 0; i < found; i++) {
             stream *s = ready[i].data.ptr;

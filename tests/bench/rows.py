@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -16,13 +18,12 @@ from statistics import median
 import numpy as np
 
 from providers.errors import RunError
-from tests.bench.clients import WARM_UP_S, Client, Figures, Load
+from tests.bench.clients import EVENTS, WARM_UP_S, Client, Figures, Load
 from tests.bench.truth import CACHE, Truth, truth
 
 ROOT = Path(__file__).parents[2]
 LATE_MS = 1.0  # a server that is later than this at p99 has not kept the schedule it swears to
-_TICKS_S = os.sysconf("SC_CLK_TCK")
-_LOOK_S, _LOOK_AT_MANY_S = 0.1, 0.5  # how often CPU time is read; looking for a session's processes costs more
+_LOOK_S, _LOOK_AT_ALL_S = 0.1, 0.5  # how often CPU time is read; finding a session's processes costs more
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def measure(client: Client, load: Load, seat: Seat, limit_s: float = 120.0) -> R
     folder.mkdir(parents=True)
     with truth(folder, seat.server, tls=load.tls) as server:
         command = [*seat.client, *client.command(load, server.url, folder)]
-        wall_s, meter = _run(command, folder / "log.txt", limit_s, many=client.processes)
+        wall_s, meter = _run(command, folder / "log.txt", limit_s, session=client.processes)
     if not len(server.requests):
         raise RunError(f"{client.name}: sent nothing: {_last_line(folder / 'log.txt')}")
     figures = _cost(server, meter, load, wall_s) | client.read(folder, server)
@@ -96,76 +97,75 @@ def _cost(server: Truth, meter: Meter, load: Load, wall_s: float) -> Figures:
     return {
         "cpu_us": meter.cpu_s(begin_ns, end_ns) / done * 1e6 if done else float("nan"),
         "a_second": done / window_s,
-        "rate": float("nan") if load.whole else done / window_s / load.events_a_second,
+        "rate": float("nan") if load.whole else done / window_s / (EVENTS * load.requests_a_second),
         "outside_s": wall_s - float(log.last_ns.max() - log.arrival_ns.min()) / 1e9,
         "late_p99_ms": server.late_p99_ms,
     }
 
 
-class Meter:
-    """User and system time of a process, or of a whole session, read again and again while it runs."""
+class Meter(threading.Thread):
+    """User and system time of a process, or of its whole session, read again and again while it runs."""
 
-    def __init__(self, pid: int, *, many: bool) -> None:
-        self._pid, self._many = pid, many
+    def __init__(self, pid: int, *, session: bool) -> None:
+        super().__init__(daemon=True)
+        self._pid, self._session = pid, session
+        self._over = threading.Event()
         self._at_ns: list[int] = []
         self._cpu_s: list[float] = []
 
-    def look(self) -> None:
-        if self._many:
-            stats = [_stat(path.name) for path in Path("/proc").glob("[0-9]*")]
-            ticks = sum(int(stat[11]) + int(stat[12]) for stat in stats if stat and int(stat[3]) == self._pid)
-        else:
-            stat = _stat(str(self._pid))
-            ticks = int(stat[11]) + int(stat[12]) if stat else 0
-        if ticks:
-            self._at_ns.append(time.monotonic_ns())
-            self._cpu_s.append(ticks / _TICKS_S)
+    def run(self) -> None:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # this thread: the server must never wait for it
+        while not self._over.wait(_LOOK_AT_ALL_S if self._session else _LOOK_S):
+            if cpu_ns := self._cpu_ns():
+                self._at_ns.append(time.monotonic_ns())
+                self._cpu_s.append(cpu_ns / 1e9)
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
 
     def cpu_s(self, begin_ns: int, end_ns: int) -> float:
         begin, end = np.interp([begin_ns, end_ns], self._at_ns, self._cpu_s)
         return float(end - begin)
 
+    def _cpu_ns(self) -> int:
+        return sum(map(_cpu_ns, _session(self._pid) if self._session else (self._pid,)))
 
-def _stat(pid: str) -> list[str]:
-    """The fields of /proc/PID/stat after the name, which may hold anything: state first, session fourth."""
+
+def _session(leader: int) -> Iterator[int]:
+    """The processes of a session, the fourth field after the name in /proc/PID/stat; a name may hold anything."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[3]) == leader:
+                yield int(path.parent.name)
+
+
+def _cpu_ns(pid: int) -> int:
+    """A process' CPU clock as clock_getcpuclockid(3) names it: to the nanosecond, where /proc counts in 10 ms."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return []
+        return time.clock_gettime_ns(~pid << 3 | 2)
+    except OSError:  # it has ended
+        return 0
 
 
-def _run(command: Sequence[str], log: Path, limit_s: float, *, many: bool) -> tuple[float, Meter]:
-    """Run it to its end, metered; whatever it leaves behind in its session ends with it."""
+def _run(command: Sequence[str], log: Path, limit_s: float, *, session: bool) -> tuple[float, Meter]:
+    """(wall time, meter) of a command run to its end; whatever it leaves behind in its session ends with it."""
     began = time.monotonic()
     with log.open("w", encoding="utf-8") as out:
         child = subprocess.Popen(
             command, cwd=ROOT, start_new_session=True, stdin=subprocess.DEVNULL, stdout=out, stderr=out
         )
-    meter = Meter(child.pid, many=many)
+    meter = Meter(child.pid, session=session)
+    meter.start()
     try:
-        while child.poll() is None:
-            if time.monotonic() - began > limit_s:
-                raise RunError(f"{shlex.join(command[:8])} ...: not done within {limit_s:g} s: {_last_line(log)}")
-            meter.look()
-            _wait(child, _LOOK_AT_MANY_S if many else _LOOK_S)
+        child.wait(limit_s)
         return time.monotonic() - began, meter
-    finally:
-        _end_session(child)
-
-
-def _wait(child: subprocess.Popen[bytes], seconds: float) -> None:
-    try:
-        child.wait(seconds)
     except subprocess.TimeoutExpired:
-        return
-
-
-def _end_session(child: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+        raise RunError(f"{shlex.join(command[:8])} ...: not done within {limit_s:g} s: {_last_line(log)}") from None
     finally:
+        meter.stop()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
 

@@ -2,9 +2,9 @@
  * truth - answers OpenAI chat requests exactly on schedule and knows when it wrote what: for measuring load generators.
  *
  * Build  cc -O2 -o truth truth.c           with TLS  cc -O2 -DTLS -o truth_tls truth.c -lssl -lcrypto
- * Run    ./truth [-p PORT] [-o LOG.csv]    with TLS  ./truth_tls -c CERT_AND_KEY.pem ...
+ * Run    ./truth [-o LOG.csv]              with TLS  ./truth_tls -c CERT_AND_KEY.pem [-o LOG.csv]
  *
- * One thread, 127.0.0.1 only. The port (any, unless -p) is the first line of output, the statistics are the last one.
+ * One thread, 127.0.0.1 only. The first line of output is the port, the last one the statistics.
  * It ends on SIGTERM, SIGINT or the death of its parent, and then writes the log.
  *
  * The model's name is the schedule: sim-t200-g20-n50 means 50 content events, the first 200 ms after the request's last
@@ -116,13 +116,11 @@ static ssize_t verdict(connection *c, int done) {
     errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : ECONNRESET;
     return why == SSL_ERROR_ZERO_RETURN ? 0 : -1;
 }
-static ssize_t net_read(connection *c, char *data, size_t size) { return verdict(c, SSL_read(c->ssl, data, size)); }
-static ssize_t net_write(connection *c, const char *data, size_t size) {
-    return verdict(c, SSL_write(c->ssl, data, size));
-}
+#define net_read(c, data, size) verdict(c, SSL_read((c)->ssl, data, size))
+#define net_write(c, data, size) verdict(c, SSL_write((c)->ssl, data, size))
 #else
-static ssize_t net_read(connection *c, char *data, size_t size) { return recv(c->fd, data, size, 0); }
-static ssize_t net_write(connection *c, const char *data, size_t size) { return send(c->fd, data, size, MSG_NOSIGNAL); }
+#define net_read(c, data, size) recv((c)->fd, data, size, 0)
+#define net_write(c, data, size) send((c)->fd, data, size, MSG_NOSIGNAL)
 #endif
 
 static void watch(connection *c, int operation, uint32_t events) {
@@ -162,7 +160,7 @@ static char *event(char *out, const char *format, ...) {
     return out + sprintf(out, "%x\r\ndata: %s\n\n\r\n", size + 8, text);
 }
 
-#define HEAD(object) "{\"id\":\"chatcmpl-1\",\"object\":\"" object "\",\"created\":1700000000,\"model\":\"sim\",\"choices\":"
+#define HEAD(object) "{\"id\":\"chatcmpl-1\",\"object\":\"" object "\",\"created\":1,\"model\":\"sim\",\"choices\":"
 #define CHUNK HEAD("chat.completion.chunk")
 #define DELTA(delta, finish) CHUNK "[{\"index\":0,\"delta\":" delta ",\"finish_reason\":" finish "}]}"
 #define USAGE "\"usage\":{\"prompt_tokens\":16,\"completion_tokens\":%d,\"total_tokens\":%d}"
@@ -245,6 +243,7 @@ static plan plan_of(const char *body) {
 
 static void respond(connection *c, const char *head, const char *body) {
     static const char MODELS[] = "{\"object\":\"list\",\"data\":[{\"id\":\"sim\",\"object\":\"model\"}]}";
+    char text[512];
     if (!strncmp(head, "POST ", 5)) {
         const char *id = after(head, "\r\nx-request-id"), *stream = after(body, "\"stream\"");
         c->truth = (entry){.arrival = now_ns()};
@@ -252,7 +251,6 @@ static void respond(connection *c, const char *head, const char *body) {
         if (id) sscanf(id, "%95[^\r,]", c->truth.id);
         begin(c, stream && !strncmp(stream, "true", 4));
     } else if (!strncmp(head, "GET /stats", 10)) {
-        char text[512];
         answer_json(c, text, render_statistics(text, sizeof text));
     } else {
         if (!strncmp(head, "GET /reset", 10)) forget();
@@ -285,10 +283,8 @@ static void fire(connection *c) {
     ns now = now_ns();
     record_write(now - c->due);
     c->streaming ? write_event(c, now) : write_whole(c, now);
-    if (c->truth.events < c->plan.events) {
-        push(c, c->truth.arrival + c->plan.first + c->truth.events * c->plan.gap);
-        return;
-    }
+    if (c->truth.events < c->plan.events)
+        return push(c, c->truth.arrival + c->plan.first + c->truth.events * c->plan.gap);
     end(c, 1);
     take_request(c);
 }
@@ -346,11 +342,10 @@ static void run(int listener) {
     }
 }
 
-static int listen_at(int port) {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+static int listen_anywhere(void) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (bind(fd, (void *)&at, sizeof at) || listen(fd, 4096) || getsockname(fd, (void *)&at, &size)) {
         perror("truth: listen");
         exit(1);
@@ -374,11 +369,10 @@ static void load_certificate(const char *path) {
 static void stop(int number) { stopping = number; }
 
 int main(int argc, char **argv) {
-    int port = 0, option;
+    int option;
     const char *log_path = NULL, *certificate = "";
-    while ((option = getopt(argc, argv, "p:o:c:")) != -1) {
-        if (option == 'p') port = atoi(optarg);
-        else if (option == 'o') log_path = optarg;
+    while ((option = getopt(argc, argv, "o:c:")) != -1) {
+        if (option == 'o') log_path = optarg;
         else if (option == 'c') certificate = optarg;
         else return 2;
     }
@@ -394,10 +388,10 @@ int main(int argc, char **argv) {
     prctl(PR_SET_TIMERSLACK, 1);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGPIPE, SIG_IGN);
-    sigaction(SIGTERM, &(struct sigaction){.sa_handler = stop}, NULL);
-    sigaction(SIGINT, &(struct sigaction){.sa_handler = stop}, NULL);
+    signal(SIGTERM, stop);
+    signal(SIGINT, stop);
     epoll_fd = epoll_create1(0);
-    int listener = listen_at(port);
+    int listener = listen_anywhere();
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &(struct epoll_event){.events = EPOLLIN, .data.ptr = NULL});
     run(listener);
     if (log_path) write_log(log_path);
