@@ -61,6 +61,7 @@ def genai_bench(load: Load, url: str, folder: Path) -> list[str]:
         *("--model-tokenizer", _tokenizer(folder), "--num-concurrency", str(load.streams)),
         *("--traffic-scenario", f"D({_PROMPT_TOKENS},{EVENTS})", "--max-time-per-run", "1"),
         *("--max-requests-per-run", str(requests_of(load)), "--experiment-base-dir", str(folder / "out")),
+        *("--log-dir", str(folder)),
         *("--server-engine", "vLLM", "--server-gpu-type", "H100", "--server-version", "0", "--server-gpu-count", "1"),
     ]
 
