@@ -81,6 +81,6 @@ def test_ten_thousand_requests_leave_no_descriptor_and_no_memory(serve):
     after_first = process.memory_info().rss
     some(9_000)
     assert not transport.hub._readers
-    assert before == _descriptors()
+    assert before >= _descriptors()  # servers of earlier tests may have closed theirs meanwhile
     assert process.memory_info().rss - after_first < GROWTH_LIMIT_BYTES
     transport.close([])
