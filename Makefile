@@ -7,6 +7,7 @@ N ?= 10
 EXTRAS := aws,azure,gcp,stats,browser
 SUITES := unit load e2e distributed router dashboard conformance infra
 TIMED := load e2e distributed
+PEERS := aiperf genai-bench guidellm
 
 BIN := $(CURDIR)/$(VENV)/bin
 INSTALL := "$(BIN)/pip" install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -19,7 +20,7 @@ some = $(strip $(foreach suite,$1,$(if $(call files,$(suite)),$(suite))))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # suites measure time: they must not disturb each other
-.PHONY: help demo dashboard test test-one test-long lint format types contracts constraints clean
+.PHONY: help demo bench bench-peers dashboard test test-one test-long lint format types contracts constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +66,18 @@ constraints: ## resolve every version afresh into constraints.txt
 	.cache/resolve/bin/pip install --quiet --editable '.[$(EXTRAS)]' --group dev editables
 	{ echo '# Every version this project is tested with, build tools included; made by: make constraints'; \
 	  .cache/resolve/bin/pip freeze --all --exclude-editable --exclude setuptools; } > constraints.txt
+
+bench: $(VENV)/.dev ## accuracy and cost beside a C reader and stock Locust, on an idle machine: BENCH='--rt'
+	python -m tests.bench $(BENCH)
+
+bench-peers: $(VENV)/.dev $(PEERS:%=.cache/peers/%/.made) ## the same beside published load generators (8 GB of packages)
+	python -m tests.bench peers $(BENCH)
+
+.cache/peers/%/.made: tests/bench/peers.txt
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check "$$(grep '^$*==' $<)"
+	@touch $@
 
 clean: ## remove the environment and all caches; runs stay
 	rm -rf .cache

@@ -6,7 +6,8 @@ import yaml
 
 from providers.dialects import DIALECTS
 from providers.roster import FILE_VERSION, Roster
-from providers.secret import MASK, is_sensitive_header
+from providers.secret import MASK, Expanded, is_sensitive_header
+from providers.simulator.child import at_simulator
 from providers.spec import Provider
 from providers.table import table
 from providers.workload import load_workload
@@ -49,11 +50,7 @@ def _request(provider: Provider) -> str:
     sent = at_simulator(provider, "http://simulator") if provider.type == "mock" else provider
     request = DIALECTS[sent.dialect_name].build(load_workload("chat").prompt(1, 0, sent.name), sent)
     headers = {name: MASK if is_sensitive_header(name) else value for name, value in request.headers.items()}
+    headers = {name: value.declared if isinstance(value, Expanded) else value for name, value in headers.items()}
     headers |= dict.fromkeys(sent.auth.headers(), MASK)
     lines = [f"# {sent.name}", f"{request.method} {request.url}", *(f"{n}: {v}" for n, v in headers.items())]
     return "\n".join([*lines, "", request.body.decode()])
-
-
-def at_simulator(provider: Provider, base_url: str) -> Provider:
-    """The mock as an endpoint of the simulator that answers at ``base_url``."""
-    return provider.model_copy(update={"base_url": f"{base_url}/{provider.name}/v1"})

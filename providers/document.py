@@ -117,4 +117,7 @@ def expand(tree: Any, *, lenient: bool = False, path: KeyPath = ()) -> Any:
 
 
 def _file_value(name: str) -> str:
-    return Path(name).read_text(encoding="utf-8").strip()
+    try:
+        return Path(name).read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise OSError(0, "not UTF-8 text") from None

@@ -39,6 +39,14 @@ class Price(Strict):
     def per_token(self) -> bool:
         return self.input_per_1m is not None
 
+    def worst_usd(self, input_tokens: int, output_tokens: int) -> float:
+        """USD that a request of this size may cost at most: every token at the dearest price of its side."""
+        sides = (
+            (input_tokens, (self.input_per_1m, self.cached_input_per_1m, self.cache_write_per_1m)),
+            (output_tokens, (self.output_per_1m, self.reasoning_per_1m)),
+        )
+        return sum(tokens * max(price or 0.0 for price in prices) for tokens, prices in sides) / 1e6 + self.per_request
+
     def request_usd(
         self, input_tokens: int, output_tokens: int, cached: int = 0, cache_write: int = 0, reasoning: int = 0
     ) -> float | None:

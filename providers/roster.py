@@ -119,6 +119,13 @@ def _provider(document: Document, index: int, merged: dict[str, Any]) -> Provide
         ) from None
     except ValidationError as error:
         raise _explain(document, index, name, merged, error) from None
+    for key, value in (provider.auth.headers() | provider.request.extra_headers).items():
+        if not (key.isascii() and value.isprintable() and _fits_latin1(value)):
+            raise document.error(
+                where,
+                f"provider '{name}': header '{key}': its value holds a line end or a character that HTTP cannot carry;"
+                " expected plain text, export the variable or write the file anew",
+            )
     if provider.dialect_name not in DIALECTS:
         raise document.error(
             _in_file(document, where, ("dialect",)),
@@ -186,6 +193,10 @@ def _shown(tree: Any, path: KeyPath) -> str:
     return "***" if secret else repr(tree)
 
 
+def _fits_latin1(text: str) -> bool:
+    return all(ord(character) < 256 for character in text)
+
+
 def _nearest(word: str, known: Any) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
@@ -198,7 +209,7 @@ def _dotted(path: KeyPath) -> str:
 def _secrets(provider: Provider) -> tuple[Secret, ...]:
     extra = provider.request.extra_headers
     headers = (Secret.of(value) for name, value in extra.items() if is_sensitive_header(name))
-    return (*provider.secrets, *headers, *_expanded(provider.request.extra_body))
+    return (*provider.secrets, *headers, *_expanded(extra), *_expanded(provider.request.extra_body))
 
 
 def _expanded(tree: Any) -> Iterator[Secret]:

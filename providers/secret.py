@@ -17,7 +17,7 @@ from pydantic_core import core_schema
 MASK = "***"
 _SENSITIVE_HEADER = re.compile(r"authorization|api-?key|cookie|token|secret|signature", re.IGNORECASE)
 _LOOKS_SECRET = re.compile(
-    r"sk-[A-Za-z0-9_-]{8,}|AKIA[0-9A-Z]{12,}|ya29\.[\w.-]{8,}|eyJ[\w-]{8,}\.[\w.-]+|(?<=Bearer )[\w.~+/=-]{8,}"
+    r"\bsk-[A-Za-z0-9_-]{8,}|AKIA[0-9A-Z]{12,}|ya29\.[\w.-]{8,}|eyJ[\w-]{8,}\.[\w.-]+|(?<=Bearer )[\w.~+/=-]{8,}"
 )
 
 
@@ -94,7 +94,7 @@ class Scrubber:
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         forms: set[str] = set()
         for value in (secret.reveal() for secret in secrets):
-            bare = value.removeprefix("Bearer ")
+            bare = value.partition(" ")[2]  # behind a scheme's word: Bearer, Basic, Token
             for text in (value, bare):
                 if len(text) >= 4:  # shorter ones would mask ordinary words
                     forms |= {text, quote(text, safe=""), base64.b64encode(text.encode()).decode()}

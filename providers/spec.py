@@ -168,6 +168,10 @@ class Provider(Strict):
             raise ValueError("not an http(s) URL")
         if parts.username or parts.password:
             raise ValueError("a URL must not carry a user or password; use auth")
+        try:
+            parts.hostname.encode("idna")
+        except UnicodeError:
+            raise ValueError("not a host name") from None
         if parts.query and any(key in parts.query.lower() for key in ("key=", "sig=", "token=")):
             raise ValueError("a URL must not carry a key; use auth")
         _ = parts.port  # ValueError when it is no number
@@ -195,6 +199,8 @@ class Provider(Strict):
 
     @model_validator(mode="after")
     def _reachable(self) -> Provider:
+        if "?" in self.base_url and not self.posts_exactly:
+            raise ValueError("'base_url' carries a query, behind which no path can follow; move it to 'path'")
         if self.type == "mock" and self.base_url:
             raise ValueError("a mock has no 'base_url': the run starts its simulator; remove it or use type http")
         if self.type == "http" and not self.base_url:

@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from providers.check import at_simulator
 from providers.dialects import DIALECTS
 from providers.dialects.base import Dialect, Failure, HttpRequest
 from providers.dialects.reply import Arrival, Reply, read_reply
 from providers.roster import Roster
 from providers.sample import ErrorKind
-from providers.simulator.child import simulator
+from providers.simulator.child import at_simulator, simulator
 from providers.spec import Limits, Provider
 from providers.table import table
 from providers.workload import load_workload

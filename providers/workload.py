@@ -63,11 +63,14 @@ class Workload(Strict):
         declared = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(f"{declared}\n{' '.join(words())}".encode()).hexdigest()
 
-    def prompt(self, seed: int, index: int, provider: str) -> Prompt:
-        """The ``index``-th prompt of the sequence that ``seed`` starts, with the nonce of ``provider``."""
+    def prompt(self, seed: int, index: int, provider: str, run: str = "") -> Prompt:
+        """The ``index``-th prompt of the sequence that ``seed`` starts, with the nonce of ``provider`` in ``run``.
+
+        The nonce differs from run to run: a repetition must not find the caches that the first run warmed.
+        """
         body = self._words(seed, index)
         if self.cache.kind == "bust":
-            body[:NONCE_TOKENS] = _draw(f"nonce:{seed}:{index}:{provider}", NONCE_TOKENS)
+            body[:NONCE_TOKENS] = _draw(f"nonce:{run}:{seed}:{index}:{provider}", NONCE_TOKENS)
         return Prompt(
             prompt_id=f"{self.name}-{0 if self.cache.kind == 'repeat' else index}",
             messages=(("user", " " + " ".join(body)),),

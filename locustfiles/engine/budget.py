@@ -33,5 +33,12 @@ def worst_usd(provider: Provider, workload: Workload) -> float:
     """USD one request may cost at most; 0 where the provider has no price, and for mock providers."""
     if provider.type == "mock":
         return 0.0
-    output_tokens = provider.request.max_tokens or workload.output_tokens
-    return provider.price.request_usd(round(workload.input_tokens * _INPUT_MARGIN), output_tokens) or 0.0
+    return provider.price.worst_usd(round(workload.input_tokens * _INPUT_MARGIN), output_cap(provider, workload))
+
+
+def output_cap(provider: Provider, workload: Workload) -> int:
+    """The output tokens a request asks for at most: ``extra_body`` is merged last, so it has the last word."""
+    wanted = provider.request
+    caps = (wanted.extra_body.get(key) for key in {wanted.max_tokens_field, "max_tokens", "max_completion_tokens"})
+    last_word = max((cap for cap in caps if isinstance(cap, int)), default=None)
+    return last_word or wanted.max_tokens or workload.output_tokens

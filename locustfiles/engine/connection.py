@@ -6,12 +6,14 @@ decoded after the stream has ended. Nothing is ever sent twice.
 
 from __future__ import annotations
 
+import errno
 import socket as plain_socket
 import ssl
 import struct
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 import gevent.socket
 import httptools
 from gevent import monkey
@@ -51,16 +53,20 @@ class Connection:
 
     # ---- opening
 
-    def connect(self, context: ssl.SSLContext, session: ssl.SSLSession | None) -> None:
-        """Resolve, connect, tunnel and shake hands, timed apart; OSError when one of them fails."""
+    def connect(self, context: ssl.SSLContext, session: ssl.SSLSession | None, limit_s: float) -> None:
+        """Resolve, connect, then tunnel and shake hands, timed apart; OSError when one of them fails.
+
+        Several addresses share ``limit_s`` evenly, so that a dead first one leaves time for the next.
+        """
         began = now_ns()
         host, port = self._route.dial
         addresses = gevent.socket.getaddrinfo(host, port, type=plain_socket.SOCK_STREAM)
         resolved = now_ns()
         self.dns_s = (resolved - began) / 1e9
-        wrapper = self._first_reachable(addresses)
+        wrapper = self._first_reachable(addresses, limit_s / max(1, len(addresses)))
         connected = now_ns()
-        self.tcp_s = (connected - resolved) / 1e9
+        if self._route.connect:
+            self._pass_proxy(wrapper)
         self._adopt(wrapper)
         if self._route.encrypted:
             self._shake_hands(TlsLayer(context, self._route.host, session))
@@ -75,14 +81,15 @@ class Connection:
     def session(self) -> ssl.SSLSession | None:
         return None if self._tls is None else self._tls.session
 
-    def _first_reachable(self, addresses: list[Any]) -> Any:
+    def _first_reachable(self, addresses: list[Any], share_s: float) -> Any:
+        """A socket connected to the first address that answers; ``tcp_s`` is that handshake alone."""
         trouble: OSError = OSError("no address")
         for family, kind, protocol, _, address in addresses:
             wrapper = gevent.socket.socket(family, kind, protocol)
+            began = now_ns()
             try:
-                wrapper.connect(address)
-                if self._route.connect:
-                    pass_proxy(wrapper, self._route.connect)
+                with gevent.Timeout(share_s, TimeoutError(errno.ETIMEDOUT, "timed out")):
+                    wrapper.connect(address)
             except OSError as error:
                 wrapper.close()
                 trouble = error
@@ -90,9 +97,17 @@ class Connection:
                 wrapper.close()
                 raise
             else:
+                self.tcp_s = (now_ns() - began) / 1e9
                 self.remote_addr = str(address[0])
                 return wrapper
         raise trouble
+
+    def _pass_proxy(self, wrapper: Any) -> None:
+        try:
+            pass_proxy(wrapper, self._route.connect)
+        except BaseException:
+            wrapper.close()
+            raise
 
     def _adopt(self, wrapper: Any) -> None:
         """Take the descriptor from gevent's socket to ours: from here on the hub alone reads it."""
@@ -101,6 +116,7 @@ class Connection:
         self._sock.setblocking(False)
         self._sock.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
         self.drained_ns = now_ns()
+        self._segments, self._received = self._counted() or (0, 0)  # a proxy's answer is behind us
         self._hub.watch(self._sock, self)
 
     def _shake_hands(self, tls: TlsLayer) -> None:
@@ -215,18 +231,25 @@ class Connection:
 
     def _new_segments(self, length: int) -> int:
         """Data segments this read covered: only a read of several carries a later one's time for its earlier bytes."""
+        counted = self._counted()
+        if counted is None:
+            return 1
+        segments, received = counted
+        self._received += length
+        new = segments - self._segments + self._behind
+        self._behind = int(received > self._received)
+        self._segments = segments
+        return new
+
+    def _counted(self) -> tuple[int, int] | None:
+        """(data segments, bytes) the kernel has received on this socket; None where it does not say."""
         try:
             info = self._sock.getsockopt(plain_socket.IPPROTO_TCP, _TCP_INFO, _INFO_BYTES)
         except OSError:
-            return 1
+            return None
         if len(info) < _INFO_BYTES:
-            return 1
-        total = int(_data_segments(info, 152)[0])
-        self._received += length
-        new = total - self._segments + self._behind
-        self._behind = int(_bytes_received(info, 128)[0] > self._received)
-        self._segments = total
-        return new
+            return None
+        return int(_data_segments(info, 152)[0]), int(_bytes_received(info, 128)[0])
 
     def _transmit(self, data: bytes) -> None:
         """Send now what fits, the rest when the socket takes more; a peer that stopped reading shows up as a read."""

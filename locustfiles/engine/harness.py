@@ -28,13 +28,13 @@ from locustfiles.engine.measurement import Measurement
 from locustfiles.engine.native_stats import NativeStats, percentile, whole_milliseconds
 from locustfiles.engine.plan import plan
 from locustfiles.engine.users import user_classes
-from locustfiles.engine.web import check_address, refuse_foreign_posts
+from locustfiles.engine.web import check_address, refuse_foreign_posts, refuse_impossible_starts
 from providers.errors import NephoscopeError
 from providers.roster import Roster, load_roster
 from providers.run import Run
 from providers.spec import Provider
 
-EXIT_CONFIG, EXIT_INCOMPLETE, EXIT_SPEND_CAP = 2, 3, 5
+EXIT_CONFIG, EXIT_INCOMPLETE, EXIT_UNMEASURED, EXIT_SPEND_CAP = 2, 3, 4, 5
 _OPENING_WATCH_S = 0.05
 _log = logging.getLogger("nephoscope")
 
@@ -85,11 +85,11 @@ class Harness:
         self._take_over()
 
     def slot(self, user_class: type) -> tuple[int, int]:
-        """(this user's slot, slots of its provider): users of a class are numbered as they start."""
+        """(this user's slot, the most slots any provider has): users of a class are numbered as they start."""
         slot = self._slots[user_class]
         self._slots[user_class] += 1
-        shares = sum(other.weight for other in self.environment.user_classes)
-        return slot, self.runner.target_user_count * user_class.weight // shares  # type: ignore[attr-defined]
+        weights = [other.weight for other in self.environment.user_classes]
+        return slot, max(1, self.runner.target_user_count * max(weights) // sum(weights))
 
     # ---- before the load
 
@@ -105,6 +105,7 @@ class Harness:
             except NephoscopeError as error:
                 refuse(str(error))
             refuse_foreign_posts(self.web_ui)
+            refuse_impossible_starts(self.web_ui, self._why_not)
         for warning in (*self.roster.warnings, *_limits_not_held(self.roster)):
             sys.stderr.write(f"Warning: {warning}\n")
         try:
@@ -147,10 +148,16 @@ class Harness:
         if self.runner.state in (STATE_RUNNING, STATE_SPAWNING):
             _log.warning("a run is in progress: its users stay as they are")
             return
+        if not self._opened.is_set():
+            _log.warning("a run is being opened: this start is ignored")
+            return
         self._opened.clear()
         try:
             self._open(user_count)
-        except Exception as error:  # noqa: BLE001 - a greenlet that dies here would leave the run hanging
+        except BaseException as error:  # of the web UI's Stop, too: what is half open is closed
+            self._close()
+            if not isinstance(error, Exception):
+                raise
             self._give_up(error)
             return
         finally:
@@ -180,6 +187,16 @@ class Harness:
         gc.collect()
         gc.freeze()  # a full collection over Locust's objects stops the loop for 20 ms and more
         gc.set_threshold(50_000, 20, 100)
+
+    def _why_not(self, user_count: int) -> str:
+        """Why the web form's start cannot be had; empty when it can."""
+        if self._options.arrivals == "closed":
+            self._options.num_users = user_count
+        try:
+            self._experiment(self._window_s)
+        except NephoscopeError as error:
+            return str(error)
+        return ""
 
     def _one_each(self) -> int:
         """Open loop: a user per provider, whatever -u or weights say; the rate is the load."""
@@ -229,13 +246,17 @@ class Harness:
             os._exit(EXIT_INCOMPLETE)
 
     def _leave(self) -> None:
-        while not self._opened.wait(_OPENING_WATCH_S):
-            if self.measurement is not None:
-                self.measurement.drain()  # the preflight: what is half open cannot be closed
+        self._finish_opening()
         if not self._draining:
             self.runner.quit()
         if self.web_ui:
             self.web_ui.stop()
+
+    def _finish_opening(self) -> None:
+        """What is half open cannot be closed: end its preflight and wait."""
+        while not self._opened.wait(_OPENING_WATCH_S):
+            if self.measurement is not None:
+                self.measurement.drain()
 
     def _stopping(self) -> None:
         """Top of ``runner.stop``: users still run, so the drain belongs here, however the stop came about."""
@@ -248,35 +269,44 @@ class Harness:
 
     def _stopped(self) -> None:
         self._draining = False
+        measurement = self._close()
+        if measurement is not None and self._interactive and measurement.experiment.score:
+            gevent.spawn(score, measurement.run, quiet=True)
+
+    def _close(self) -> Measurement | None:
+        """Finish the files of the measurement in progress, if there is one."""
         measurement = self.measurement
         if measurement is None or measurement.ended != "running":
-            return
+            return None
         self._native.close()
         measurement.close(interrupted=bool(self._interrupts))
         gc.unfreeze()
-        if self.web_ui and measurement.experiment.score:
-            gevent.spawn(score, measurement.run, quiet=True)
+        return measurement
 
     # ---- after the load
 
     def _quitting(self) -> None:
-        """On SIGTERM this comes before ``runner.stop``: stop first, so that nothing in flight is lost."""
-        if self.runner.state in (STATE_RUNNING, STATE_SPAWNING):
-            self.runner.stop()
+        """On SIGTERM this comes first of all: stop here, so that nothing in flight is lost and nothing begins."""
+        if self.measurement is not None and self.measurement.ended == "running":
+            self._interrupts = max(1, self._interrupts)
+        self._finish_opening()
+        self.runner.stop()
         if self.environment.process_exit_code is None:
             self.environment.process_exit_code = self._exit_code()
         if not self._options.print_stats:
             logging.getLogger("locust.stats_logger").disabled = True  # the score card follows instead
 
     def _exit_code(self) -> int:
-        if self.measurement is None or self.measurement.ended == "running":
+        if self.measurement is None:
             return EXIT_INCOMPLETE if self._interrupts else 0
-        return {"finished": 0, "spend_cap": EXIT_SPEND_CAP}.get(self.measurement.ended, EXIT_INCOMPLETE)
+        if self.measurement.ended == "finished":
+            return 0 if self.measurement.measured else EXIT_UNMEASURED
+        return EXIT_SPEND_CAP if self.measurement.ended == "spend_cap" else EXIT_INCOMPLETE
 
     def _quit(self, exit_code: int) -> None:
         """The last thing that happens: the score, in words, below everything Locust printed."""
         measurement = self.measurement
-        if measurement is None or self.web_ui:
+        if measurement is None or self._interactive:
             return
         sys.stderr.write(f"Run: {measurement.run.path}\n")
         sys.stderr.flush()

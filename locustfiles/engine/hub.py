@@ -120,7 +120,8 @@ class Hub:
         if not believable and data:
             self.unstamped += 1
         reader.on_read(stamp if believable and stamp is not None else seen, seen, believable, data)
-        reader.drained_ns = self._round_ns
+        if len(data) < _READ_BYTES:
+            reader.drained_ns = self._round_ns
 
     def _stamp_ns(self, ancillary: Any) -> int | None:
         if not ancillary:

@@ -62,7 +62,7 @@ class Lane:
         self._counter = 0
 
     def prepare(self, workload: Workload, seed: int, index: int, pair: str, slot: int | None = None) -> Job:
-        prompt = workload.prompt(seed, index, self.provider.name)
+        prompt = workload.prompt(seed, index, self.provider.name, self._run_id)
         self._counter += 1
         request_id = f"{self._run_id}-{self.provider.name}-{self._counter}"
         request = self._dialect.build(prompt, self.provider)
@@ -79,6 +79,9 @@ class Lane:
             self._transport.send(self.endpoint, job.wire, exchange, self._has_content)
         except CutOffError:
             exchange.failure = Failure("cut_off", "still running when the drain was over")
+        except Exception as error:  # noqa: BLE001 - whatever stood in the way, the request is a row
+            _log.error("%s: %s", job.request_id, self._scrubber.scrub(repr(error)))
+            exchange.failure = Failure("connection", f"could not be sent: {error}")
         finally:
             self._tally.in_flight -= 1
             self.running.discard(current)
@@ -162,14 +165,14 @@ class Lane:
             status=exchange.status,
             error=failure.kind if failure else "",
             finish=reply.finish,
-            detail=self._scrubber.scrub(" ".join(failure.message.split()))[:DETAIL_LIMIT] if failure else "",
+            detail=self._harmless(failure.message) if failure else "",
             retry_after_s=failure.retry_after_s if failure else None,
             in_flight=in_flight,
             connection=exchange.connection,
             remote_addr=exchange.remote_addr,
-            served_model=reply.served.model,
-            served_region=reply.served.region,
-            provider_request_id=reply.served.request_id,
+            served_model=self._harmless(reply.served.model),
+            served_region=self._harmless(reply.served.region),
+            provider_request_id=self._harmless(reply.served.request_id),
             observer_lag_s=exchange.observer_lag_s,
             stamp=exchange.stamp,
         )
@@ -192,6 +195,10 @@ class Lane:
             scheduled_at=scheduled_at,
             **measured,  # type: ignore[arg-type]
         )
+
+    def _harmless(self, text: str) -> str:
+        """What a provider said, on one line, without secrets it may have echoed."""
+        return self._scrubber.scrub(" ".join(text.split()))[:DETAIL_LIMIT]
 
     def _cost_usd(self, reply: Reply, input_tokens: int | None, output_tokens: int | None) -> float | None:
         """Failed requests with usage still cost; without usage only a success is priced, by its estimate."""

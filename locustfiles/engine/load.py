@@ -18,6 +18,7 @@ from locustfiles.engine.lane import Job, Lane
 from providers.sample import Phase, Sample
 
 POOL_SIZE = 512  # requests in flight per provider and worker; an arrival beyond is a dropped sample
+PATIENCE_S = 0.1
 STAGGER_S = 1.0  # closed-loop users begin spread over this, so that they do not ask in step
 
 
@@ -33,6 +34,10 @@ class Load:
 
     def finished(self) -> bool:
         return not self.asking or self.budget.exhausted or self.timetable.over(time.time())
+
+    def stopped(self) -> bool:
+        """Ended before its time. A window that is merely over still owes every arrival that fell into it a row."""
+        return self.budget.exhausted or not (self.asking or self.timetable.over(time.time()))
 
     def admit(self, lane: Lane) -> bool:
         """Count a request in, unless it might break the cap: then the run is over."""
@@ -63,7 +68,7 @@ def run_open(load: Load, start_at: float) -> None:
             for name, lane in load.lanes.items()
         }
         _sleep_until(due)
-        if load.finished():
+        if load.stopped():
             return
         for name in firing_order(list(jobs), experiment.seed, index):
             _fire(load, pools[name], load.lanes[name], jobs[name], due)
@@ -73,15 +78,21 @@ def _fire(load: Load, pool: Pool, lane: Lane, job: Job, due: float) -> None:
     phase = load.timetable.phase(due)
     if not load.admit(lane):
         return
-    if pool.full():
+    reason = "this process was too late: the window was over" if load.timetable.over(time.time()) else ""
+    reason = reason or (f"{POOL_SIZE} requests were in flight" if pool.full() else "")
+    if reason:
         load.budget.settle(worst_usd(lane.provider, load.experiment.workload), 0.0)
-        lane.drop(job, phase, due, f"{POOL_SIZE} requests were in flight")
+        lane.drop(job, phase, due, reason)
     else:
         pool.spawn(load.perform, lane, job, phase, due)
 
 
 def run_closed(load: Load, lane: Lane, slot: int, slots: int) -> None:
-    """One user: ask, wait for the answer, ask again. Slot and iteration pair the prompts across providers."""
+    """One user: ask, wait for the answer, ask again. Slot and iteration pair the prompts across providers.
+
+    ``slots`` is the same for all providers, also where weights give them different numbers of users. A user that fails
+    at once asks again only ``PATIENCE_S`` after it asked: a dead provider must not eat the processor of the others.
+    """
     gevent.sleep(STAGGER_S * slot / slots)
     iteration = 0
     while not load.finished():
@@ -91,7 +102,8 @@ def run_closed(load: Load, lane: Lane, slot: int, slots: int) -> None:
         now = time.time()
         if not load.admit(lane):
             return
-        load.perform(lane, job, load.timetable.phase(now), now)
+        if load.perform(lane, job, load.timetable.phase(now), now).error:
+            _sleep_until(now + PATIENCE_S)
         iteration += 1
 
 

@@ -24,7 +24,7 @@ from locustfiles.engine.preflight import preflight, table
 from locustfiles.engine.recorder import Recorder
 from locustfiles.engine.transport import Transport
 from providers.run import create_run
-from providers.simulator.child import simulator
+from providers.simulator.child import at_simulator, simulator
 from providers.spec import Provider
 
 _LEAD_S = 0.1  # between fixing the timetable and its first instant
@@ -59,7 +59,7 @@ class Measurement:
         self._files.callback(self._recorder.close)
         if any(provider.type == "mock" for provider in taking_part):
             address = self._files.enter_context(simulator(experiment.roster.path, self.run.truth))
-            taking_part = [_simulated(p, address) if p.type == "mock" else p for p in taking_part]
+            taking_part = [at_simulator(p, address) if p.type == "mock" else p for p in taking_part]
         transport = Transport()
         self._lanes = {p.name: self._lane(p, transport) for p in taking_part}
         self._files.callback(transport.close, [lane.endpoint for lane in self._lanes.values()])
@@ -87,8 +87,8 @@ class Measurement:
             self._pump = gevent.spawn(run_open, self.load, start_at)
 
     def wait(self) -> None:
-        """Return when the window is over, or the budget."""
-        while not self.load.finished():
+        """Return when the window is over, or the budget, or when the pump has died."""
+        while not self.load.finished() and not self._pump_failed:
             gevent.sleep(_WATCH_S)
 
     def drain(self) -> None:
@@ -97,7 +97,7 @@ class Measurement:
         if self._cut_short is None:
             self._cut_short = not self.timetable.over(time.time())
         limit = time.monotonic() + self.experiment.drain_s
-        while self._outstanding() and time.monotonic() < limit and not self._abort:
+        while self._owing() and time.monotonic() < limit and not self._abort:
             gevent.sleep(_DRAIN_WATCH_S)
         limit = time.monotonic() + _CUT_LIMIT_S
         while self._outstanding() and time.monotonic() < limit:
@@ -122,13 +122,28 @@ class Measurement:
     def _why_ended(self, interrupted: bool) -> str:
         if self.load.budget.exhausted:
             return "spend_cap"
-        if not self._cut_short and not self._abort:
+        if self._pump_failed or any(tally.lost for tally in self._recorder.tallies.values()):
+            return "crashed"
+        if self._cut_short is False and not self._abort:
             return "finished"
         return "interrupted" if interrupted else "stopped"
 
     def _lane(self, provider: Provider, transport: Transport) -> Lane:
         scrubber = self.experiment.roster.scrubber()
         return Lane(provider, self.run.run_id, transport, self._recorder, scrubber, self.experiment.place)
+
+    @property
+    def measured(self) -> bool:
+        """At least one request of the measured window ended in a row."""
+        return any(tally.measured for tally in self._recorder.tallies.values())
+
+    @property
+    def _pump_failed(self) -> bool:
+        return self._pump is not None and self._pump.exception is not None
+
+    def _owing(self) -> bool:
+        """Requests without a row yet, or arrivals of the window that the pump has still to account for."""
+        return bool(self._outstanding()) or (self._pump is not None and not self._pump.ready())
 
     def _outstanding(self) -> int:
         return sum(lane.outstanding for lane in self._lanes.values())
@@ -150,7 +165,3 @@ class Measurement:
             },
             "counts": {name: tally.counts() for name, tally in tallies.items()},
         }
-
-
-def _simulated(provider: Provider, address: str) -> Provider:
-    return provider.model_copy(update={"base_url": f"{address}/{provider.name}/v1"})

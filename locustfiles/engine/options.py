@@ -186,6 +186,8 @@ def experiment(
     arrivals = options.arrivals
     if arrivals == "closed":
         _check_users(users, sum(provider.weight for provider in taking_part))
+    if window_s == 0:
+        raise ConfigError("-t 0: the measured window has no length; write for example -t 60s")
     if options.max_cost_usd is None:
         _check_uncapped(roster, taking_part)
     return Experiment(
@@ -196,7 +198,7 @@ def experiment(
         burstiness=options.burstiness,
         users=users,
         warm_up_s=options.warm_up,
-        window_s=float(window_s or DEFAULT_WINDOW_S),
+        window_s=float(DEFAULT_WINDOW_S if window_s is None else window_s),
         drain_s=options.drain,
         slo=options.slo,
         seed=options.seed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from locustfiles.engine.budget import worst_usd
+from locustfiles.engine.budget import output_cap, worst_usd
 from locustfiles.engine.experiment import Experiment
 from providers.spec import Provider
 
@@ -26,7 +26,7 @@ def _row(experiment: Experiment, provider: Provider) -> tuple[str, ...]:
     requests = experiment.planned_requests
     if requests is None:
         return (provider.name, "as answered", "-", "-", "-")
-    output_tokens = provider.request.max_tokens or experiment.workload.output_tokens
+    output_tokens = output_cap(provider, experiment.workload)
     usd = requests * worst_usd(provider, experiment.workload)
     return (
         provider.name,

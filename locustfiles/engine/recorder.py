@@ -28,6 +28,7 @@ class Tally:
     scheduled: int = 0
     sent: int = 0
     finished: int = 0
+    measured: int = 0
     ok: int = 0
     dropped: int = 0
     in_flight: int = 0
@@ -37,6 +38,10 @@ class Tally:
     ttft_bins: Counter[int] = field(default_factory=Counter)
     e2e_bins: Counter[int] = field(default_factory=Counter)
 
+    @property
+    def lost(self) -> int:
+        return self.scheduled - self.finished
+
     def counts(self) -> dict[str, int]:
         """For the manifest: scheduled = finished, always, and every sent one is a row."""
         return {
@@ -44,11 +49,12 @@ class Tally:
             "sent": self.sent,
             "finished": self.finished,
             "dropped": self.dropped,
-            "lost": self.scheduled - self.finished,
+            "lost": self.lost,
         }
 
     def add(self, sample: Sample) -> None:
         self.finished += 1
+        self.measured += sample.phase == "measure"
         self.sent += bool(sample.connection)
         self.dropped += sample.error == "dropped"
         self.tokens += (sample.input_tokens or 0) + (sample.output_tokens or 0)

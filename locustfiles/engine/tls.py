@@ -67,7 +67,10 @@ class TlsLayer:
         try:
             # Asking only while there is something spares an exception per event: most reads are whole records.
             while self._inbound.pending or self._tls.pending():
-                plain += self._tls.read(_READ_BYTES)
+                said = self._tls.read(_READ_BYTES)
+                if not said:  # close_notify: whatever follows it is not ours to read
+                    break
+                plain += said
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:

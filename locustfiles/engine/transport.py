@@ -8,6 +8,7 @@ question asked late: whether the bytes so far hold a first token.
 from __future__ import annotations
 
 import errno
+import functools
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from gevent.hub import Waiter
 from locustfiles.engine.connection import Connection
 from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.hub import Hub, now_ns
-from locustfiles.engine.route import route_to
+from locustfiles.engine.route import Route, route_to
 from locustfiles.engine.tls import client_context
 from providers.dialects.base import Failure
 from providers.sample import ErrorKind
@@ -28,7 +29,7 @@ _OUR_LACK = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS)
 _IDLE_LIMIT = 1024  # connections kept per provider; those beyond are closed
 
 
-@dataclass(slots=True)
+@dataclass
 class Endpoint:
     """Where one provider is reached, and the idle connections to it, the most recently used last."""
 
@@ -36,6 +37,10 @@ class Endpoint:
     limits: Limits
     idle: list[Connection] = field(default_factory=list)
     session: ssl.SSLSession | None = None  # of the last TLS connection: the next one may resume it
+
+    @functools.cached_property
+    def route(self) -> Route:
+        return route_to(self.url)
 
 
 HasContent = Callable[[Exchange], bool]
@@ -80,11 +85,11 @@ class Transport:
         return self._open(endpoint, exchange)
 
     def _open(self, endpoint: Endpoint, exchange: Exchange) -> Connection | None:
-        connection = Connection(self.hub, route_to(endpoint.url))
+        connection = Connection(self.hub, endpoint.route)
         limit_s = endpoint.limits.connect_timeout_s
         try:
             with gevent.Timeout(limit_s):
-                connection.connect(self._context, endpoint.session)
+                connection.connect(self._context, endpoint.session, limit_s)
         except gevent.Timeout:
             connection.close()
             exchange.failure = Failure("timeout_connect", f"no connection within {limit_s:g} s")

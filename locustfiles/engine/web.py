@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import abort, request
+from flask import abort, jsonify, request
 
 from providers.errors import ConfigError
 
@@ -29,6 +30,17 @@ def check_address(options: Any) -> None:
             raise ConfigError(
                 f"--web-port {port}: cannot listen on {host} ({error.strerror}); name another port"
             ) from None
+
+
+def refuse_impossible_starts(web_ui: Any, why_not: Callable[[int], str]) -> None:
+    """Locust answers a start before it is tried: ask first, so that the person at the form is told."""
+
+    @web_ui.app.before_request  # type: ignore[untyped-decorator]
+    def possible() -> Any:
+        if request.method != "POST" or not request.path.endswith("/swarm"):
+            return None
+        reason = why_not(request.form.get("user_count", 1, type=int))
+        return jsonify({"success": False, "message": reason, "host": None}) if reason else None
 
 
 def refuse_foreign_posts(web_ui: Any) -> None:

@@ -58,6 +58,19 @@ class Usage:
     cost_usd: float | None = None
 
 
+def count(value: object) -> int | None:
+    """A token count as providers send it; None for whatever is none (text, a fraction, a mapping, below 0)."""
+    number = amount(value)
+    return int(number) if number is not None and number == int(number) else None
+
+
+def amount(value: object) -> float | None:
+    """A finite number, 0 or more; None for whatever is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        return None
+    return float(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Finish:
     reason: FinishReason

@@ -24,6 +24,8 @@ from providers.dialects.base import (
     Prompt,
     Served,
     Usage,
+    amount,
+    count,
 )
 from providers.dialects.failures import error_words, kind_of_status, kind_of_words, retry_after_s
 from providers.dialects.sse import SseFramer, WholeFramer
@@ -122,11 +124,11 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
     prompt = usage.get("prompt_tokens_details") or {}
     completion = usage.get("completion_tokens_details") or {}
     return Usage(
-        input_tokens=usage.get("prompt_tokens"),
-        output_tokens=usage.get("completion_tokens"),
-        cached_tokens=prompt.get("cached_tokens"),
-        reasoning_tokens=completion.get("reasoning_tokens"),
-        cost_usd=usage.get("cost"),
+        input_tokens=count(usage.get("prompt_tokens")),
+        output_tokens=count(usage.get("completion_tokens")),
+        cached_tokens=count(prompt.get("cached_tokens")),
+        reasoning_tokens=count(completion.get("reasoning_tokens")),
+        cost_usd=amount(usage.get("cost")),
     )
 
 

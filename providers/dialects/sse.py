@@ -12,21 +12,21 @@ class SseFramer:
     def __init__(self) -> None:
         self._tail = b""
         self._data: list[bytes] = []
+        self._after_cr = False  # the last byte was a CR: a LF that follows belongs to it
 
     def feed(self, data: bytes) -> list[bytes]:
-        text = self._tail + data
-        # A final CR may be half of a CRLF: it waits for its next byte.
-        held = b"\r" if text.endswith(b"\r") else b""
-        text = text[: len(text) - len(held)]
-        if b"\r" in text:
-            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, rest = text.split(b"\n")
-        self._tail = rest + held
+        if self._after_cr and data:
+            data = data.removeprefix(b"\n")
+            self._after_cr = False
+        if b"\r" in data:
+            self._after_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, self._tail = (self._tail + data).split(b"\n")
         return [frame for line in lines if (frame := self._line(line)) is not None]
 
     def close(self) -> list[bytes]:
         """The last event of a stream that lacks its blank line."""
-        tail, self._tail = self._tail.rstrip(b"\r"), b""
+        tail, self._tail = self._tail, b""
         ended = [self._line(tail) if tail else None, self._line(b"")]
         return [frame for frame in ended if frame is not None]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from providers.errors import ConfigError
+from providers.spec import Provider
 
 _STOP_S = 5.0
 
@@ -41,3 +42,8 @@ def simulator(file: Path, truth: Path | None = None) -> Iterator[str]:
             child.kill()
             child.wait()
         child.stdout.close()
+
+
+def at_simulator(provider: Provider, base_url: str) -> Provider:
+    """The mock as an endpoint of the simulator that answers at ``base_url``."""
+    return provider.model_copy(update={"base_url": f"{base_url}/{provider.name}/v1"})

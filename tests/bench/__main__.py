@@ -61,7 +61,10 @@ def _options() -> argparse.Namespace:
 
 
 def _counts(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+    counts = [int(part) for part in text.split(",") if part.isdigit()]
+    if not counts or min(counts) < 1 or len(counts) != len(text.split(",")):
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected numbers of streams, as 50,200")
+    return counts
 
 
 def _session(options: argparse.Namespace, seats: list[Seat]) -> Iterator[Row]:

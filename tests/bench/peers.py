@@ -67,7 +67,8 @@ def genai_bench(load: Load, url: str, folder: Path) -> list[str]:
 
 
 def _aiperf_report(folder: Path) -> Iterable[tuple[float | None, float | None]]:
-    for line in next(folder.glob("out/**/profile_export.jsonl")).read_text(encoding="utf-8").splitlines():
+    (export,) = folder.glob("out/**/profile_export.jsonl")
+    for line in export.read_text(encoding="utf-8").splitlines():
         metrics: dict[str, Any] = json.loads(line)["metrics"]
         values = (metrics.get(name, {}).get("value") for name in ("time_to_first_token", "inter_token_latency"))
         yield next(values), next(values)

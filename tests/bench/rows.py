@@ -69,7 +69,12 @@ def measure(client: Client, load: Load, seat: Seat, limit_s: float = 120.0) -> R
         wall_s, meter = _run(command, folder / "log.txt", limit_s, session=client.processes)
     if not len(server.requests):
         raise RunError(f"{client.name}: sent nothing: {_last_line(folder / 'log.txt')}")
-    figures = _cost(server, meter, load, wall_s) | client.read(folder, server)
+    try:
+        figures = _cost(server, meter, load, wall_s) | client.read(folder, server)
+    except (OSError, LookupError, ValueError) as error:
+        raise RunError(
+            f"{client.name}: its report cannot be read ({error}): {_last_line(folder / 'log.txt')}"
+        ) from None
     told = shlex.join(command).replace(f"{ROOT}/", "")
     return Row(client.name, load, seat, figures, told)
 

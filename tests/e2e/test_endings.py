@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections import Counter
 
 import pytest
+
+from locustfiles.engine.arrivals import offsets_s
+from providers.run import find_runs
 
 QUICK = "tests/e2e/data/quick.yaml"
 SHORT = ("--providers", QUICK, "--rate", "10", "--warm-up", "1s", "-t", "4s", "--no-score")
@@ -29,9 +33,56 @@ def test_ctrl_c_before_or_at_the_start_ends_quietly_with_exit_3(locust, moment):
     assert outcome.code in (3, -INT)  # -2: so early that Locust itself was still being imported
     if outcome.code == 3:
         assert "Traceback" not in outcome.err
-    for run in outcome.results.glob("2*"):
-        manifest = outcome.run.read_manifest()
-        assert not manifest["complete"], run
+    for run in find_runs(outcome.results):
+        manifest = run.read_manifest()
+        assert (False, False) == (manifest["complete"], manifest["ended"] == "running")
+
+
+@pytest.mark.parametrize("moment", [0.9, "provider  answer"])
+def test_sigterm_at_the_start_begins_no_load(locust, moment):
+    """While the run opens: it is closed again, marked, and exit 3 says so."""
+    outcome = locust(*SHORT, signals=[(moment, TERM)])
+    assert 3 == outcome.code
+    for run in find_runs(outcome.results):
+        assert run.read_manifest()["ended"] in ("interrupted", "stopped")
+
+
+def test_arrivals_that_this_process_was_too_late_for_are_rows(locust, tmp_path):
+    """Prompts that take longer to write than the gap between arrivals: the schedule is owed in full."""
+    (tmp_path / "long.yaml").write_text("version: 1\nname: long\ninput_tokens: 200000\noutput_tokens: 8\n")
+    outcome = locust(*SHORT, "--workload", str(tmp_path / "long.yaml"), "--rate", "40", "--no-preflight")
+    owed = sum(1 for _ in itertools.takewhile(lambda at: at < 5.0, offsets_s("poisson", 40.0, 1)))
+    for counts in outcome.run.read_manifest()["counts"].values():
+        assert owed == counts["scheduled"] == counts["finished"]
+    _whole(outcome)
+
+
+def test_dead_provider_in_closed_loop_leaves_the_processor_to_the_living(locust, tmp_path):
+    """Its users pause between refusals; without that they would ask ten thousand times."""
+    (tmp_path / "dead.yaml").write_text(
+        "defaults: {capability: c}\nproviders:\n"
+        "  - {name: alive, type: mock, mock: {ttft_s: 0.05, gap_s: 0.005, tokens_per_chunk: 8}}\n"
+        "  - {name: dead, type: http, base_url: 'http://127.0.0.1:9/v1'}\n"
+    )
+    outcome = locust("--providers", str(tmp_path / "dead.yaml"), "-u", "4", "-t", "3s", "--warm-up", "0s", "--no-score")
+    dead = [sample for sample in outcome.samples() if sample.provider == "dead"]
+    assert 10 < len(dead) < 80
+    _whole(outcome)
+
+
+def test_weights_give_more_users_and_still_pair_the_same_prompts(locust, tmp_path):
+    """Slot and iteration name one prompt, whatever number of slots a provider has."""
+    (tmp_path / "weights.yaml").write_text(
+        "defaults: {type: mock, mock: {ttft_s: 0.05, gap_s: 0.005, tokens_per_chunk: 16}}\n"
+        "providers: [{name: one}, {name: two, weight: 2}]\n"
+    )
+    outcome = locust(
+        "--providers", str(tmp_path / "weights.yaml"), "-u", "3", "-t", "2s", "--warm-up", "0s", "--no-score"
+    )
+    prompts: dict[str, set[str]] = {}
+    for sample in outcome.samples():
+        prompts.setdefault(sample.pair, set()).add(sample.prompt_id)
+    assert {1} == {len(ids) for ids in prompts.values()}
 
 
 def test_ctrl_c_under_load_drains_and_leaves_a_readable_run(locust):

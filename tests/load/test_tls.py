@@ -1,6 +1,7 @@
 """TLS over a memory BIO: certificates are verified, and encrypted reads keep their kernel times."""
 
 import contextlib
+import socket
 import ssl
 from typing import Any
 
@@ -11,6 +12,7 @@ from gevent.server import StreamServer
 
 from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.route import route_to
+from locustfiles.engine.tls import TlsLayer
 from locustfiles.engine.transport import Endpoint, Transport
 from providers.spec import Limits
 from tests.load.scripted import REQUEST, reply_of, whole_stream
@@ -31,6 +33,7 @@ def serve_tls(authority):
         authority.issue_cert(name).configure_cert(context)
 
         def handle(sock: Any, _address: Any) -> None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while sock.recv(65536):
                 whole_stream(sock)
 
@@ -63,7 +66,7 @@ def test_verified_stream_has_kernel_times_and_its_phases_apart(serve_tls, author
     assert (first.connection, first.stamp) == ("new", "kernel")
     assert first.tls_s > first.tcp_s > 0
     assert (second.connection, second.tls_s) == ("reused", None)
-    assert 0.019 < reply_of(second).ttft_s < 0.06
+    assert 0.019 < reply_of(second).ttft_s < 0.038
 
 
 def test_unknown_authority_is_refused_in_words_a_person_understands(serve_tls, transport):
@@ -171,3 +174,25 @@ def test_loopback_and_no_proxy_hosts_are_reached_directly(monkeypatch):
     direct = [route_to(f"https://{host}/v1").connect for host in ("127.0.0.1", "localhost", "internal.test")]
     assert [b"", b"", b""] == direct
     assert route_to("https://elsewhere.test/v1").dial == ("127.0.0.1", 9)
+
+
+def test_bytes_after_the_peers_goodbye_do_not_hang_the_process(authority):
+    """close_notify, then more: what was said before is read, what follows is not."""
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server_context)
+    client_context = ssl.create_default_context()
+    authority.configure_trust(client_context)
+    inbound, outbound = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = server_context.wrap_bio(inbound, outbound, server_side=True)
+    client = TlsLayer(client_context, "localhost", None)
+    client.handshake()
+    for _ in range(4):
+        inbound.write(client.outgoing())
+        with contextlib.suppress(ssl.SSLWantReadError):
+            server.do_handshake()
+        client.handshake(outbound.read())
+    assert client.established
+    server.write(b"last words")
+    with contextlib.suppress(ssl.SSLError):
+        server.unwrap()
+    assert b"last words" == client.decrypt(outbound.read() + b"\x17\x03\x03\x00\x20" + b"x" * 32)
