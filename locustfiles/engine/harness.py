@@ -29,7 +29,7 @@ from locustfiles.engine.native_stats import NativeStats, percentile, whole_milli
 from locustfiles.engine.plan import plan
 from locustfiles.engine.users import user_classes
 from locustfiles.engine.web import check_address, refuse_foreign_posts, refuse_impossible_starts
-from providers.errors import NephoscopeError
+from providers.errors import ConfigError, NephoscopeError
 from providers.roster import Roster, load_roster
 from providers.run import Run
 from providers.spec import Provider
@@ -125,6 +125,8 @@ class Harness:
         return self.web_ui is not None and not self._options.autostart
 
     def _experiment(self, window_s: float | None) -> Experiment:
+        if load_roster(self.roster.path).sha256 != self.roster.sha256:  # the simulator would play another file
+            raise ConfigError(f"{self.roster.path}: changed since this process started; start it anew")
         return options.experiment(self._options, self.roster, self._taking_part(), self.place, window_s)
 
     def _taking_part(self) -> list[Provider]:

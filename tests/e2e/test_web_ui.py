@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +21,8 @@ def web_ui(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    flags = ["--web-port", str(port), "--results", str(tmp_path), "--providers", "tests/e2e/data/quick.yaml"]
+    file = shutil.copy(ROOT / "tests/e2e/data/quick.yaml", tmp_path / "providers.yaml")
+    flags = ["--web-port", str(port), "--results", str(tmp_path), "--providers", str(file)]
     child = subprocess.Popen([*LOCUST, *flags, "--warm-up", "1s", "--rate", "5"], cwd=ROOT, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     for _ in range(100):
@@ -74,4 +76,15 @@ def test_a_page_from_elsewhere_cannot_start_a_run(web_ui):
     form = {"user_count": 1, "spawn_rate": 1}
     foreign = requests.post(f"{address}/swarm", data=form, headers={"Origin": "http://evil.example"}, timeout=5)
     assert 403 == foreign.status_code
+    assert [] == list(find_runs(results))
+
+
+def test_a_start_that_cannot_be_had_is_refused_in_the_form_with_its_reason(web_ui):
+    """The providers file was edited meanwhile: the run would be played by one file and recorded as another."""
+    address, results = web_ui
+    with (results / "providers.yaml").open("a", encoding="utf-8") as file:
+        file.write("  - {name: third}\n")
+    answer = requests.post(f"{address}/swarm", data={"user_count": 1, "spawn_rate": 1}, timeout=5).json()
+    assert not answer["success"]
+    assert "changed since this process started" in answer["message"]
     assert [] == list(find_runs(results))
