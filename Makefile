@@ -13,6 +13,9 @@ BIN := $(CURDIR)/$(VENV)/bin
 INSTALL := "$(BIN)/pip" install --quiet --disable-pip-version-check --constraint constraints.txt
 export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
+# Temporary files, too, stay in the checkout: pip's, pytest's and the browser's.
+export TMPDIR := $(CURDIR)/.cache/tmp
+$(shell mkdir -p $(TMPDIR))
 
 # What pytest is given for a suite; empty while the suite has no tests.
 files = $(strip $(if $(shell find tests/$1 -name 'test_*.py' 2>/dev/null),tests/$1) $(if $(filter unit,$1),$(wildcard tests/test_*.py)))
