@@ -31,6 +31,7 @@ def test_is_known_to_fail():
 def run_pytest(folder, module, promised):
     (folder / "conftest.py").write_bytes(Path(__file__).with_name("conftest.py").read_bytes())
     (folder / "test_it.py").write_text(MODULE.format(module=module))
+    (folder / "pytest.ini").write_text("[pytest]\n")  # else the project's own, wherever the folder stands below it
     command = [
         sys.executable,
         "-m",
