@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -99,13 +100,15 @@ def site(results) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
-        started = playwright.chromium.launch(executable_path=chromium, args=flags)
+        # A home of its own: the browser would write crash reports and settings into the person's.
+        home = {**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))}
+        started = playwright.chromium.launch(executable_path=chromium, args=flags, env=home)
         yield started
         started.close()
 
