@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 
 from providers.dialects.base import (
-    Category,
     End,
     Event,
     Failure,
@@ -77,19 +76,19 @@ class OpenAIChat:
         chunk = orjson.loads(frame)
         if not isinstance(chunk, dict):
             raise ValueError("frame is no object")  # noqa: TRY004 - malformed data, not a programming error
-        if failure := _stream_failure(chunk):
+        kind = chunk.get("object")
+        if ("error" in chunk or kind == "error") and (failure := _stream_failure(chunk)):
             return [failure]
         events: list[Event] = []
         for choice in chunk.get("choices") or ():
-            delta = choice.get("delta") or choice.get("message") or {}
-            events += _fragments(delta)
+            _hear(choice.get("delta") or choice.get("message") or {}, events)
             if reason := choice.get("finish_reason"):
                 events.append(Finish(_FINISH.get(reason, "other")))
-        if usage := chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"):
+        if usage := chunk.get("usage") or ("x_groq" in chunk and (chunk["x_groq"] or {}).get("usage")):
             events.append(_usage(usage))
         if model := chunk.get("model"):
-            events.append(Served(model=str(model)))
-        if chunk.get("object") == "chat.completion":  # the unary answer is its own end
+            events.append(Served(str(model)))
+        if kind == "chat.completion":  # the unary answer is its own end
             events.append(End())
         return events
 
@@ -103,21 +102,20 @@ class OpenAIChat:
         return Served(region=headers.get("x-ms-region", ""), request_id=request_id)
 
 
-def _fragments(delta: Mapping[str, Any]) -> list[Fragment]:
-    found: list[Fragment] = []
-    kinds: tuple[tuple[str, Category], ...] = (
-        ("reasoning", "reasoning"), ("reasoning_content", "reasoning"), ("content", "answer"),
-    )  # fmt: skip
-    for key, category in kinds:
+def _hear(delta: Mapping[str, Any], events: list[Event]) -> None:
+    """Add what a delta, or a whole message, says."""
+    for key in ("reasoning", "reasoning_content"):
         text = delta.get(key)
-        # A gateway may send the same reasoning under both of its names: once is enough.
-        if isinstance(text, str) and text and not (key == "reasoning_content" and found):
-            found.append(Fragment(category, text))
+        if text and isinstance(text, str):
+            events.append(Fragment("reasoning", text))
+            break  # a gateway may send the same reasoning under both of its names: once is enough
+    text = delta.get("content")
+    if text and isinstance(text, str):
+        events.append(Fragment("answer", text))
     for call in delta.get("tool_calls") or ():
         function = call.get("function") or {}
         if text := f"{function.get('name') or ''}{function.get('arguments') or ''}":
-            found.append(Fragment("tool", text))
-    return found
+            events.append(Fragment("tool", text))
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
