@@ -103,14 +103,14 @@ class Lane:
     def outstanding(self) -> int:
         return self._tally.scheduled - self._tally.finished
 
-    def drop(self, job: Job, phase: Phase, scheduled_at: float, detail: str) -> None:
+    def drop(self, job: Job, phase: Phase, scheduled_at: float, detail: str) -> Sample:
         """An arrival that found no place: recorded, never skipped silently."""
-        self._recorder.take(
-            self._identified(
-                job, phase, scheduled_at, started_at=scheduled_at, error="dropped", detail=detail,
-                in_flight=self._tally.in_flight,
-            )
+        sample = self._identified(
+            job, phase, scheduled_at, started_at=scheduled_at, error="dropped", detail=detail,
+            in_flight=self._tally.in_flight,
         )  # fmt: skip
+        self._recorder.take(sample)
+        return sample
 
     def cut_off(self) -> None:
         for greenlet in list(self.running):

@@ -6,12 +6,13 @@ Locust's user classes are the registration in open loop, one user per provider; 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import gevent
 from gevent.pool import Pool
 
-from locustfiles.engine.arrivals import firing_order, offsets_s
+from locustfiles.engine.arrivals import firing_order
 from locustfiles.engine.budget import Budget, worst_usd
 from locustfiles.engine.experiment import Experiment, Timetable
 from locustfiles.engine.lane import Job, Lane
@@ -31,9 +32,19 @@ class Load:
     budget: Budget
     lanes: dict[str, Lane]
     asking: bool = True
+    retired: set[str] = field(default_factory=set)  # providers that nothing more is asked of
+    watchers: list[Callable[[Sample], None]] = field(default_factory=list)  # told every sample as it ends
+
+    def retire(self, name: str) -> None:
+        """Ask nothing more of a provider; the others go on, and without any the load is over."""
+        self.retired.add(name)
+
+    @property
+    def all_retired(self) -> bool:
+        return bool(self.lanes) and self.retired >= set(self.lanes)
 
     def finished(self) -> bool:
-        return not self.asking or self.budget.exhausted or self.timetable.over(time.time())
+        return not self.asking or self.budget.exhausted or self.all_retired or self.timetable.over(time.time())
 
     def stopped(self) -> bool:
         """Ended before its time. A window that is merely over still owes every arrival that fell into it a row."""
@@ -50,15 +61,19 @@ class Load:
         sample = lane.perform(job, phase, scheduled_at)
         worst = worst_usd(lane.provider, self.experiment.workload)
         self.budget.settle(worst, sample.cost_usd if sample.connection else 0.0)
+        self.tell(sample)
         return sample
+
+    def tell(self, sample: Sample) -> None:
+        for watcher in self.watchers:
+            watcher(sample)
 
 
 def run_open(load: Load, start_at: float) -> None:
     """Fire arrival after arrival until the window ends: the same prompt to every provider at the same instant."""
     experiment = load.experiment
     pools = {name: Pool(POOL_SIZE) for name in load.lanes}
-    offsets = offsets_s(experiment.arrivals, experiment.rate_rps, experiment.seed, experiment.burstiness)
-    for index, offset_s in enumerate(offsets):
+    for index, offset_s in enumerate(experiment.offsets_s()):
         due = start_at + offset_s
         if load.timetable.over(due):
             return
@@ -66,9 +81,10 @@ def run_open(load: Load, start_at: float) -> None:
         jobs = {
             name: lane.prepare(experiment.workload, experiment.seed, index, str(index))
             for name, lane in load.lanes.items()
+            if name not in load.retired
         }
-        _sleep_until(due)
-        if load.stopped():
+        sleep_until(due)
+        if load.stopped() or not jobs:
             return
         for name in firing_order(list(jobs), experiment.seed, index):
             _fire(load, pools[name], load.lanes[name], jobs[name], due)
@@ -82,7 +98,7 @@ def _fire(load: Load, pool: Pool, lane: Lane, job: Job, due: float) -> None:
     reason = reason or (f"{POOL_SIZE} requests were in flight" if pool.full() else "")
     if reason:
         load.budget.settle(worst_usd(lane.provider, load.experiment.workload), 0.0)
-        lane.drop(job, phase, due, reason)
+        load.tell(lane.drop(job, phase, due, reason))
     else:
         pool.spawn(load.perform, lane, job, phase, due)
 
@@ -103,10 +119,10 @@ def run_closed(load: Load, lane: Lane, slot: int, slots: int) -> None:
         if not load.admit(lane):
             return
         if load.perform(lane, job, load.timetable.phase(now), now).error:
-            _sleep_until(now + PATIENCE_S)
+            sleep_until(now + PATIENCE_S)
         iteration += 1
 
 
-def _sleep_until(due: float) -> None:
+def sleep_until(due: float) -> None:
     while (remaining_s := due - time.time()) > 0:
         gevent.sleep(remaining_s)

@@ -17,8 +17,7 @@ def plan(experiment: Experiment, taking_part: list[Provider]) -> str:
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
         for row in rows
     ]
-    load_s = experiment.warm_up_s + experiment.window_s
-    lines.append(f"{load_s:g} s of load, then at most {experiment.drain_s:g} s of drain; nothing was sent")
+    lines.append(f"{experiment.load_s:g} s of load, then at most {experiment.drain_s:g} s of drain; nothing was sent")
     return "\n".join(lines) + "\n"
 
 
