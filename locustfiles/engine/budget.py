@@ -33,7 +33,7 @@ def worst_usd(provider: Provider, workload: Workload) -> float:
     """USD one request may cost at most; 0 where the provider has no price, and for mock providers."""
     if provider.type == "mock":
         return 0.0
-    return provider.price.worst_usd(round(workload.input_tokens * _INPUT_MARGIN), output_cap(provider, workload))
+    return provider.price.worst_usd(round(workload.largest[0] * _INPUT_MARGIN), output_cap(provider, workload))
 
 
 def output_cap(provider: Provider, workload: Workload) -> int:
@@ -41,4 +41,4 @@ def output_cap(provider: Provider, workload: Workload) -> int:
     wanted = provider.request
     caps = (wanted.extra_body.get(key) for key in {wanted.max_tokens_field, "max_tokens", "max_completion_tokens"})
     last_word = max((cap for cap in caps if isinstance(cap, int)), default=None)
-    return last_word or wanted.max_tokens or workload.output_tokens
+    return last_word or wanted.max_tokens or workload.largest[1]
