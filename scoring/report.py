@@ -14,8 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from providers.notation import chance, digits, duration, figure, points
 from scoring.doubts import capital, grouped, said
-from scoring.notation import chance, digits, duration, figure, points
 
 Json = Mapping[str, Any]
 _STYLE = {"VALID": "bold green", "DEGRADED": "bold yellow", "INVALID": "bold red", "NOTE": "dim"}

@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from providers.reasons import LEVELS, NOTE
 from scoring.analysis import Analysis
 from scoring.metrics import SCORABLE, Figure
 from scoring.profile import Profile
 from scoring.score import point_worth
 from scoring.standing import OK, Standing
 from scoring.tag import Tag
-from scoring.validity import LEVELS, NOTE, Reason, worst
+from scoring.validity import Reason, worst
 from scoring.words import next_step, sentence, words
 
 SUMMARY_VERSION = 1
