@@ -71,12 +71,19 @@ def _run(analysis: Analysis) -> Json:
         "window_s": end - begin,
         "requests": len(analysis.frame.measured),
         "seed": config.get("seed"),
+        "self_checks": [_self_check(worker) for worker in analysis.frame.workers if worker.get("self_check")],
         "git_commit": manifest.get("git_commit"),
         "hashes": manifest.get("hashes"),
         "versions": manifest.get("versions"),
         "config": config,
         "warnings": [*(manifest.get("warnings") or []), *analysis.frame.problems],
     }
+
+
+def _self_check(worker: Mapping[str, Any]) -> Json:
+    check = worker["self_check"]
+    figures = ("n", "failed", "ttft_error_p50_s", "ttft_error_p99_s", "truth_width_p50_s")
+    return {"worker": worker.get("name"), "region": worker.get("region"), **{name: check.get(name) for name in figures}}
 
 
 def _profile(profile: Profile, slo: Mapping[str, float]) -> Json:

@@ -123,7 +123,10 @@ class Part:
         under, bounded = RULES["under_delivered"], RULES["bounded_events"]
         return [
             _Measure("send_lag", self.lag.quantile_s(99), limits, self.lag.beyond(limits[1] or 0), expected, _TAIL),
-            _Measure(under.code, (due - ours) / due if due else None, under.limits(), ours, expected, 1 - (under.invalid or 0.0)),
+            _Measure(
+                under.code, (due - ours) / due if due else None, under.limits(),
+                ours, expected, 1 - (under.invalid or 0.0),
+            ),
             _Measure(
                 bounded.code, self.bounded / self.events if self.events else None, bounded.limits(),
                 self.bounded, self.events * growth, bounded.invalid or 1.0,
