@@ -125,7 +125,7 @@ class Harness:
                 refuse(str(error))
             refuse_foreign_posts(self.web_ui)
             refuse_impossible_starts(self.web_ui, self._why_not)
-        for warning in (*self.roster.warnings, *_limits_not_held(self.roster)):
+        for warning in self.roster.warnings:
             sys.stderr.write(f"Warning: {warning}\n")
         try:
             # Now, while "no -u" can still be told from Locust's default of one user.
@@ -337,15 +337,6 @@ class Harness:
         if measurement.experiment.score and self._interrupts < 2 and exit_code != EXIT_CONFIG:
             scored = score(measurement.run)
             raise SystemExit(exit_code or scored)
-
-
-def _limits_not_held(roster: Roster) -> list[str]:
-    return [
-        f"{roster.path}: provider '{provider.name}': limits.{name} is recorded, not held yet; choose --rate below it"
-        for provider in roster.providers
-        for name in ("max_rps", "max_concurrency")
-        if getattr(provider.limits, name) is not None
-    ]
 
 
 def score(run: Run, *, quiet: bool = False) -> int:

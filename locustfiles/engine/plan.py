@@ -25,8 +25,9 @@ def _row(experiment: Experiment, provider: Provider) -> tuple[str, ...]:
     requests = experiment.planned_requests
     if requests is None:
         return (provider.name, "as answered", "-", "-", "-")
-    output_tokens = output_cap(provider, experiment.workload)
-    usd = requests * worst_usd(provider, experiment.workload)
+    workload = experiment.workload
+    output_tokens = output_cap(provider, workload.output_tokens)
+    usd = requests * worst_usd(provider, workload.input_tokens, workload.output_tokens)
     return (
         provider.name,
         f"{requests:,}",

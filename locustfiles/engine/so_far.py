@@ -85,7 +85,7 @@ class _Measure:
 
 @dataclass(slots=True)
 class Part:
-    """One provider's measured requests in this process; ``lag`` leaves out name look-up and connecting."""
+    """One provider's measured requests in this process; ``lag`` leaves out connecting and the provider's limits."""
 
     requests: int = 0
     dropped: int = 0
@@ -100,7 +100,8 @@ class Part:
         self.events += sample.chunks
         self.bounded += sample.bounded_chunks
         if sample.connection and sample.lag_s is not None:
-            self.lag.add(sample.lag_s - sum(phase or 0.0 for phase in (sample.dns_s, sample.tcp_s, sample.tls_s)))
+            theirs = (sample.held_s, sample.dns_s, sample.tcp_s, sample.tls_s)
+            self.lag.add(sample.lag_s - sum(phase_s or 0.0 for phase_s in theirs))
         if sample.ttft_s:
             self._ttft_bins[floor(_BINS_PER_DECADE * log10(sample.ttft_s))] += 1
 
