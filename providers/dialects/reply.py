@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import sub
+from operator import attrgetter, sub
 
 from providers.dialects.base import Category, Dialect, End, Event, Failure, Finish, Fragment, Served, Usage
 from providers.dialects.failures import kind_of_status
+from providers.sample import ErrorKind
 
 
 @dataclass(slots=True)  # not frozen: this and Chunk are made per token, as the events of base are
@@ -38,12 +39,16 @@ class Chunk:
         return sum(len(fragment.text) for fragment in self.fragments)
 
 
+UNKNOWN = Usage()
+_figures = attrgetter(*Usage.__slots__)
+
+
 @dataclass(slots=True)
 class Reply:
     """What was said, and when. ``failure`` is None for success."""
 
     chunks: list[Chunk] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = field(default_factory=lambda: UNKNOWN)
     served: Served = field(default_factory=Served)
     finish: str = ""
     ended: bool = False
@@ -126,8 +131,9 @@ def read_reply(
         for frame in framer.feed(arrival.data):
             _take(reply, dialect, frame, arrival, read)
     if arrivals:
+        broken: ErrorKind = "truncated" if stream else "protocol"  # a stream's last frame, without its end, was cut
         for frame in framer.close():
-            _take(reply, dialect, frame, arrivals[-1], len(arrivals) - 1)
+            _take(reply, dialect, frame, arrivals[-1], len(arrivals) - 1, broken)
     if reply.failure is None:
         reply.failure = _verdict(reply)
     return reply
@@ -143,11 +149,13 @@ def _refusal(dialect: Dialect, status: int, headers: Mapping[str, str], body: by
         return Failure(kind_of_status(status), f"HTTP {status} with a body of an unknown shape")
 
 
-def _take(reply: Reply, dialect: Dialect, frame: bytes, arrival: Arrival, read: int) -> None:
+def _take(
+    reply: Reply, dialect: Dialect, frame: bytes, arrival: Arrival, read: int, broken: ErrorKind = "protocol"
+) -> None:
     try:
         events = dialect.events(frame)
     except _BROKEN as error:
-        reply.failure = reply.failure or Failure("protocol", f"malformed frame: {error}")
+        reply.failure = reply.failure or Failure(broken, f"malformed frame: {error}")
         return
     fragments = []
     for event in events:
@@ -165,10 +173,10 @@ def _note(reply: Reply, event: Event) -> None:
         case Served():
             reply.served = _merged(reply.served, event)
         case Usage():
-            reply.usage = event
+            reply.usage = _known(reply.usage, event)
         case Finish(reason):
             reply.finish = reason
-            reply.ended = True  # a finish reason is terminal: some servers never send [DONE]
+            reply.ended = reply.ended or event.ends  # mostly terminal: some servers never send [DONE]
         case End():
             reply.ended = True
         case Failure():
@@ -179,6 +187,13 @@ def _merged(before: Served, now: Served) -> Served:
     if now.model == before.model and not now.region and not now.request_id:  # as every frame but the first repeats it
         return before
     return Served(now.model or before.model, now.region or before.region, now.request_id or before.request_id)
+
+
+def _known(before: Usage, now: Usage) -> Usage:
+    """What is said later wins; what it leaves out stands: some formats tell input first and output last."""
+    if before is UNKNOWN:
+        return now
+    return Usage(*(old if new is None else new for old, new in zip(_figures(before), _figures(now), strict=True)))
 
 
 def _verdict(reply: Reply) -> Failure | None:
