@@ -17,8 +17,7 @@ def plan(experiment: Experiment, taking_part: list[Provider]) -> str:
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
         for row in rows
     ]
-    load_s = experiment.warm_up_s + experiment.window_s
-    lines.append(f"{load_s:g} s of load, then at most {experiment.drain_s:g} s of drain; nothing was sent")
+    lines.append(f"{experiment.load_s:g} s of load, then at most {experiment.drain_s:g} s of drain; nothing was sent")
     return "\n".join(lines) + "\n"
 
 
@@ -26,12 +25,14 @@ def _row(experiment: Experiment, provider: Provider) -> tuple[str, ...]:
     requests = experiment.planned_requests
     if requests is None:
         return (provider.name, "as answered", "-", "-", "-")
-    output_tokens = output_cap(provider, experiment.workload)
-    usd = requests * worst_usd(provider, experiment.workload)
+    workload = experiment.workload
+    most_input_tokens, most_output_tokens = workload.largest
+    output_tokens = output_cap(provider, most_output_tokens)
+    usd = requests * worst_usd(provider, most_input_tokens, most_output_tokens)
     return (
         provider.name,
         f"{requests:,}",
-        f"{requests * experiment.workload.input_tokens:,}",
+        f"{workload.expected(experiment.seed, requests)[0]:,}",
         f"{requests * output_tokens:,}",
         "0 (mock)" if provider.type == "mock" else f"{usd:.2f}" if provider.priced else "unknown",
     )

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.validity import DEGRADED, INVALID, LEVELS, NOTE, RULES, VALID, Reason, judge, worst
+from providers.reasons import DEGRADED, INVALID, LEVELS, NOTE, RULES, VALID
+from scoring.validity import Reason, judge, worst
 from tests.unit.scoring.synthetic import AWS, AZURE, GCP, THREE, WARM_UP_S, Experiment, Law, failed, worker
 
 
@@ -59,15 +60,14 @@ CASES = [
     ("lost_samples", INVALID, Experiment(manifest={"counts": {"aws": COUNTS | {"lost": 64}}})),
     ("clock", DEGRADED, Experiment(regions=("eu", "us"), manifest=TWO_WORKERS)),
     ("clock", INVALID, Experiment(regions=("eu", "us"), manifest=FAR_WORKERS)),
-    ("self_check", DEGRADED, Experiment(manifest={"self_check": {"ttft_error_p99_s": 0.004, "n": 60}})),
-    ("self_check", INVALID, Experiment(manifest={"self_check": {"ttft_error_p99_s": 0.020, "n": 60}})),
+    ("self_check", DEGRADED, busy(self_check={"n": 60, "ttft_error_p99_s": 0.004})),
+    ("self_check", INVALID, busy(self_check={"n": 60, "ttft_error_p99_s": 0.020})),
     ("empty_cell", INVALID, Experiment(manifest={"matrix": PLANNED})),
     ("n_small", DEGRADED, Experiment(rate_rps=2)),
     ("n_small", INVALID, Experiment(rate_rps=0.5)),
     ("provider_overloaded", DEGRADED, Experiment(edit=of_aws(lambda s: failed(s, "overloaded"), 50))),
     ("provider_overloaded", DEGRADED, Experiment(edit=of_aws(lambda s: failed(s, "dropped", **DROP), 50))),
-    ("limit_held", DEGRADED, Experiment(
-        manifest=entries(lambda law: {"limits": LIMITS | {"max_rps": 5.0 if law is AWS else None}}))),
+    ("limit_held", DEGRADED, Experiment(edit=of_aws(lambda s: replace(s, lag_s=2.0, held_s=2.0), 50))),
     ("cut_off", DEGRADED, Experiment(edit=of_aws(lambda s: failed(s, "cut_off", end_s=9.0), 20))),
     ("windows_lt_30", DEGRADED, Experiment(window_s=20)),
     ("output_length_mismatch", DEGRADED, unlike(output_tokens=80)),
