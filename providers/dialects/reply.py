@@ -155,6 +155,8 @@ def _take(
     try:
         events = dialect.events(frame)
     except _BROKEN as error:
+        if broken == "truncated" and reply.ended:
+            return  # what broke off behind the end changes nothing
         reply.failure = reply.failure or Failure(broken, f"malformed frame: {error}")
         return
     fragments = []
