@@ -25,9 +25,9 @@ def _row(experiment: Experiment, provider: Provider) -> tuple[str, ...]:
     requests = experiment.planned_requests
     if requests is None:
         return (provider.name, "as answered", "-", "-", "-")
-    workload = experiment.workload
-    output_tokens = output_cap(provider, workload.output_tokens)
-    usd = requests * worst_usd(provider, workload.input_tokens, workload.output_tokens)
+    longest_input, longest_output = experiment.workload.largest
+    output_tokens = output_cap(provider, longest_output)
+    usd = requests * worst_usd(provider, longest_input, longest_output)
     return (
         provider.name,
         f"{requests:,}",
