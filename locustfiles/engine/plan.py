@@ -25,13 +25,14 @@ def _row(experiment: Experiment, provider: Provider) -> tuple[str, ...]:
     requests = experiment.planned_requests
     if requests is None:
         return (provider.name, "as answered", "-", "-", "-")
-    longest_input, longest_output = experiment.workload.largest
-    output_tokens = output_cap(provider, longest_output)
-    usd = requests * worst_usd(provider, longest_input, longest_output)
+    workload = experiment.workload
+    most_input_tokens, most_output_tokens = workload.largest
+    output_tokens = output_cap(provider, most_output_tokens)
+    usd = requests * worst_usd(provider, most_input_tokens, most_output_tokens)
     return (
         provider.name,
         f"{requests:,}",
-        f"{experiment.workload.expected(experiment.seed, requests)[0]:,}",
+        f"{workload.expected(experiment.seed, requests)[0]:,}",
         f"{requests * output_tokens:,}",
         "0 (mock)" if provider.type == "mock" else f"{usd:.2f}" if provider.priced else "unknown",
     )
