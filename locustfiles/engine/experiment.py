@@ -43,9 +43,11 @@ class Experiment:
     seed: int
     max_cost_usd: float | None
     preflight: bool
+    cold_start: bool
     score: bool
     place: Place
     steps: Steps = ()  # open loop: rates that take turns, in place of rate_rps
+    stops_early: bool = False  # may end before its plan is through: the plan is then no promise of its cost
 
     @property
     def closed(self) -> bool:
@@ -53,7 +55,9 @@ class Experiment:
 
     @property
     def pairing(self) -> str:
-        """``instant``: the same prompt at the same moment; ``prompt``: the same prompt only."""
+        """``instant``: the same prompt at the same moment; ``prompt``: the same prompt; ``none``: its own answers."""
+        if getattr(self.workload, "history_own", False):
+            return "none"
         return "prompt" if self.closed else "instant"
 
     def config(self) -> dict[str, Any]:
@@ -72,6 +76,7 @@ class Experiment:
             "seed": self.seed,
             "pairing": self.pairing,
             "max_cost_usd": self.max_cost_usd,
+            "cold_start": self.cold_start,
         }
 
     @property
@@ -83,6 +88,10 @@ class Experiment:
     @property
     def load_s(self) -> float:
         return self.warm_up_s + self.window_s
+
+    @property
+    def peak_rps(self) -> float:
+        return max((rate_rps for _, rate_rps in self.steps), default=self.rate_rps)
 
     def offsets_s(self) -> Iterator[float]:
         """The instants of the open-loop schedule, in seconds since the start of the load."""

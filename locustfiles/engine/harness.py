@@ -27,7 +27,7 @@ from locustfiles.engine import options
 from locustfiles.engine.experiment import Experiment, Place
 from locustfiles.engine.measurement import Measurement
 from locustfiles.engine.native_stats import NativeStats, percentile, whole_milliseconds
-from locustfiles.engine.plan import plan
+from locustfiles.engine.plan import check_budget, plan
 from locustfiles.engine.users import user_classes
 from locustfiles.engine.web import check_address, refuse_foreign_posts, refuse_impossible_starts
 from providers.errors import ConfigError, NephoscopeError
@@ -133,6 +133,8 @@ class Harness:
             if self._interactive and not self._options.plan:
                 return  # the form will say how much
             experiment = self._experiment(self._window_s)
+            for warning in check_budget(experiment, self._taking_part()):
+                sys.stderr.write(f"Warning: {warning}\n")
         except NephoscopeError as error:
             refuse(str(error))
         if self._options.plan:
@@ -147,7 +149,9 @@ class Harness:
         if load_roster(self.roster.path).sha256 != self.roster.sha256:  # the simulator would play another file
             raise ConfigError(f"{self.roster.path}: changed since this process started; start it anew")
         asked = options.experiment(self._options, self.roster, self._taking_part(), self.place, window_s)
-        return self._design(self._options, asked) if self._design else asked
+        experiment = self._design(self._options, asked) if self._design else asked
+        check_budget(experiment, self._taking_part())
+        return experiment
 
     def _taking_part(self) -> list[Provider]:
         """Positional names and the class picker may leave providers out."""

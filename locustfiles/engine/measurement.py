@@ -69,7 +69,7 @@ class Measurement:
         self._health = Health(transport, self.timetable)
         self._health.start()
         self._files.callback(self._health.stop)
-        if experiment.preflight and self.load.asking:
+        if (experiment.preflight or experiment.cold_start) and self.load.asking:
             samples = preflight(self.load, list(self._lanes.values()))
             sys.stderr.write(table(samples) + "\n")
         live = Live(self.run.live, self._recorder.tallies, self._health, self.timetable, experiment.place)

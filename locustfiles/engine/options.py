@@ -15,11 +15,12 @@ from locust.util.timespan import parse_timespan
 
 import providers
 from locustfiles.engine.arrivals import OPEN_KINDS
+from locustfiles.engine.budget import output_cap
 from locustfiles.engine.experiment import Experiment, Place
 from providers.errors import ConfigError
 from providers.roster import Roster
 from providers.spec import Provider
-from providers.workload import load_workload
+from providers.workload import Workload, load_workload
 
 DEFAULT_PROVIDERS = "providers/mock.yaml"
 DEFAULT_WINDOW_S = 60
@@ -102,7 +103,8 @@ _FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
 )
 _SWITCHES = (
     ("--insecure-web", "let the web UI listen beyond this machine without a login"),
-    ("--plan", "print requests, tokens, USD and duration, and exit"),
+    ("--plan", "print requests, tokens, USD, duration and requests in flight, and exit"),
+    ("--cold-start", "report the first request to each provider on its own; it takes the preflight's place"),
     ("--no-preflight", "do not send one request per provider before the load"),
     ("--no-score", "do not score the run when it ends"),
 )
@@ -190,9 +192,11 @@ def experiment(
         raise ConfigError("-t 0: the measured window has no length; write for example -t 60s")
     if options.max_cost_usd is None:
         _check_uncapped(roster, taking_part)
+    workload = load_workload(options.workload)
+    _check_context(roster, taking_part, workload)
     return Experiment(
         roster=roster,
-        workload=load_workload(options.workload),
+        workload=workload,
         arrivals=arrivals,
         rate_rps=options.rate,
         burstiness=options.burstiness,
@@ -204,6 +208,7 @@ def experiment(
         seed=options.seed,
         max_cost_usd=options.max_cost_usd,
         preflight=not options.no_preflight,
+        cold_start=options.cold_start,
         score=not options.no_score,
         place=place,
     )
@@ -216,6 +221,18 @@ def _check_users(users: int, shares: int) -> None:
         below, above = users - users % shares, users - users % shares + shares
         nearest = f"{below} or {above}" if below else f"{above}"
         raise ConfigError(f"-u {users}: {shares} providers cannot share it equally; write -u {nearest}")
+
+
+def _check_context(roster: Roster, taking_part: list[Provider], workload: Workload) -> None:
+    for provider in taking_part:
+        limit = provider.limits.context_tokens
+        output_tokens = output_cap(provider, workload.output_tokens)
+        longest = workload.input_tokens + output_tokens
+        if limit is not None and longest > limit:
+            raise ConfigError(
+                f"{roster.path}: provider '{provider.name}': key 'limits.context_tokens': {limit:,}, but --workload"
+                f" {workload.name} takes up to {workload.input_tokens:,} + {output_tokens:,} tokens; name a shorter one"
+            )
 
 
 def _check_uncapped(roster: Roster, taking_part: list[Provider]) -> None:
