@@ -10,10 +10,13 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from locustfiles.engine.arrivals import Steps, offsets_s, stepped
+from locustfiles.engine.arrivals import Steps, busiest, offsets_s, stepped
 from providers.roster import Roster
 from providers.sample import Phase
+from providers.trace import Trace
 from providers.workload import Workload
+
+_PEAK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Experiment:
 
     roster: Roster
     workload: Workload
-    arrivals: str  # closed | constant | poisson | gamma
+    arrivals: str  # closed | constant | poisson | gamma | trace
     rate_rps: float
     burstiness: float
     users: int
@@ -47,6 +50,7 @@ class Experiment:
     score: bool
     place: Place
     steps: Steps = ()  # open loop: rates that take turns, in place of rate_rps
+    trace: Trace | None = None  # open loop: its instants; the workload has its lengths
     stops_early: bool = False  # may end before its plan is through: the plan is then no promise of its cost
 
     @property
@@ -56,7 +60,7 @@ class Experiment:
     @property
     def pairing(self) -> str:
         """``instant``: the same prompt at the same moment; ``prompt``: the same prompt; ``none``: its own answers."""
-        if getattr(self.workload, "history_own", False):
+        if self.workload.history_own:
             return "none"
         return "prompt" if self.closed else "instant"
 
@@ -65,8 +69,9 @@ class Experiment:
         return {
             "arrivals": {
                 "kind": self.arrivals,
-                "rate_rps": None if self.closed or self.steps else self.rate_rps,
+                "rate_rps": None if self.closed or self.steps or self.trace else self.rate_rps,
                 "steps": [{"until_s": until_s, "rate_rps": rate_rps} for until_s, rate_rps in self.steps],
+                "trace": self.trace and {"file": self.trace.path.name, "sha256": self.trace.sha256},
                 "burstiness": self.burstiness if self.arrivals == "gamma" else None,
                 "users": self.users if self.closed else None,
             },
@@ -91,10 +96,15 @@ class Experiment:
 
     @property
     def peak_rps(self) -> float:
+        """The highest rate that lasts: of a step, of ten seconds of a trace."""
+        if self.trace:
+            return busiest(self.trace.offsets_s, _PEAK_S) / _PEAK_S
         return max((rate_rps for _, rate_rps in self.steps), default=self.rate_rps)
 
     def offsets_s(self) -> Iterator[float]:
         """The instants of the open-loop schedule, in seconds since the start of the load."""
+        if self.trace:
+            return iter(self.trace.offsets_s)
         if self.steps:
             return stepped(self.steps, self.arrivals, self.seed, self.burstiness)
         return offsets_s(self.arrivals, self.rate_rps, self.seed, self.burstiness)

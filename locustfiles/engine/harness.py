@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -98,17 +97,16 @@ class Harness:
         self._opened.set()
         self._interrupts = 0
         self._draining = False
-        self._slots: Counter[type] = Counter()
         environment.nephoscope = self
         self._check()
         self._take_over()
 
-    def slot(self, user_class: type) -> tuple[int, int]:
-        """(this user's slot, the most slots any provider has): users of a class are numbered as they start."""
-        slot = self._slots[user_class]
-        self._slots[user_class] += 1
-        weights = [other.weight for other in self.environment.user_classes]
-        return slot, max(1, self.runner.target_user_count * max(weights) // sum(weights))
+    @property
+    def slots(self) -> int:
+        """The most users that any provider has in closed loop."""
+        assert self.measurement is not None
+        weights = [user_class.weight for user_class in self.environment.user_classes]
+        return int(max(1, self.measurement.experiment.users * max(weights) // sum(weights)))
 
     # ---- before the load
 
@@ -205,7 +203,6 @@ class Harness:
             if self._options.arrivals == "closed":
                 self._options.num_users = user_count
         self.environment.host = None  # the form's host would overwrite every provider's
-        self._slots.clear()
         names = [provider.name for provider in self._taking_part()]
         self.measurement = Measurement(self._experiment(window_s), self.environment, names)
         if self._watch:

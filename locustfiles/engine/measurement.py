@@ -16,6 +16,7 @@ import gevent
 
 from locustfiles.engine import manifest
 from locustfiles.engine.budget import Budget
+from locustfiles.engine.closed import Seats
 from locustfiles.engine.experiment import Experiment, Timetable
 from locustfiles.engine.health import Health
 from locustfiles.engine.lane import Lane
@@ -46,6 +47,7 @@ class Measurement:
         self._names, self._environment = names, environment
         self._manifest = manifest.opening(experiment, self.run.run_id)
         self._lanes: dict[str, Lane] = {}
+        self.seats = {name: Seats() for name in names}
         self._pump: gevent.Greenlet | None = None
         self._abort = False
         self._cut_short: bool | None = None  # None while nobody has stopped it

@@ -20,10 +20,12 @@ from locustfiles.engine.experiment import Experiment, Place
 from providers.errors import ConfigError
 from providers.roster import Roster
 from providers.spec import Provider
+from providers.trace import Trace, read_trace
 from providers.workload import Workload, load_workload
 
 DEFAULT_PROVIDERS = "providers/mock.yaml"
 DEFAULT_WINDOW_S = 60
+_LAST_S = 0.001  # the last arrival of a trace lies within the window that it ends
 _REFUSED = {
     "--host": "every provider has its own address in the providers file; write base_url there",
     "--stop-timeout": "the drain waits for requests in flight; set --drain",
@@ -89,9 +91,10 @@ def add_flags(parser: Any) -> None:
 _FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
     ("--providers", str, DEFAULT_PROVIDERS, "FILE: the endpoints to compare"),
     ("--workload", str, "chat", "NAME|FILE: what every provider is asked"),
-    ("--arrivals", ("closed", *OPEN_KINDS), None, "how requests arrive [poisson; closed when -u is given]"),
+    ("--arrivals", ("closed", *OPEN_KINDS, "trace"), None, "how requests arrive [poisson; closed when -u is given]"),
     ("--rate", positive, 5.0, "requests/s per provider, open loop"),
     ("--burstiness", positive, 1.0, "shape of gamma arrivals: below 1 comes in bursts, 1 is Poisson"),
+    ("--trace", str, None, "FILE: with --arrivals trace, the traffic to replay"),
     ("--warm-up", seconds, 10.0, "time before the measured window, recorded but not scored"),
     ("--drain", seconds, 30.0, "time given to requests in flight at the end"),
     ("--slo", slo, None, "ttft=S,tpot=S,e2e=S: goodput's limits [the profile's]"),
@@ -173,10 +176,12 @@ def early() -> Place:
 
 def arrivals_of(options: Any) -> str:
     """The kind asked for, else closed loop where users were asked for, else Poisson; ConfigError when both were."""
-    if options.arrivals in OPEN_KINDS and options.num_users:
-        raise ConfigError(
-            f"-u {options.num_users}: --arrivals {options.arrivals} has no users; leave -u out, set --rate"
-        )
+    if options.arrivals == "trace" and options.trace is None:
+        raise ConfigError("--arrivals trace: no trace is named; write --trace FILE")
+    if options.trace is not None and options.arrivals != "trace":
+        raise ConfigError(f"--trace {options.trace}: needs --arrivals trace; add it")
+    if options.arrivals in (*OPEN_KINDS, "trace") and options.num_users:
+        raise ConfigError(f"-u {options.num_users}: --arrivals {options.arrivals} has no users; leave -u out")
     return options.arrivals or ("closed" if options.num_users else "poisson")
 
 
@@ -192,7 +197,17 @@ def experiment(
         raise ConfigError("-t 0: the measured window has no length; write for example -t 60s")
     if options.max_cost_usd is None:
         _check_uncapped(roster, taking_part)
-    workload = load_workload(options.workload)
+    window_s = float(DEFAULT_WINDOW_S if window_s is None else window_s)
+    workload, trace = load_workload(options.workload), None
+    if arrivals == "trace":
+        trace = read_trace(Path(options.trace))
+        workload = workload.replaying(trace)
+        window_s = _traced_s(trace, options.warm_up, window_s)
+    if workload.history_own and arrivals != "closed":
+        raise ConfigError(
+            f"--workload {options.workload}: history: own waits for answers, which arrivals do not; set -u, or history:"
+            " scripted"
+        )
     _check_context(roster, taking_part, workload)
     return Experiment(
         roster=roster,
@@ -202,16 +217,27 @@ def experiment(
         burstiness=options.burstiness,
         users=users,
         warm_up_s=options.warm_up,
-        window_s=float(DEFAULT_WINDOW_S if window_s is None else window_s),
+        window_s=window_s,
         drain_s=options.drain,
         slo=options.slo,
         seed=options.seed,
         max_cost_usd=options.max_cost_usd,
         preflight=not options.no_preflight,
         cold_start=options.cold_start,
+        trace=trace,
         score=not options.no_score,
         place=place,
     )
+
+
+def _traced_s(trace: Trace, warm_up_s: float, window_s: float) -> float:
+    """The window ends with the trace, if that comes first: repeating it would invent traffic."""
+    if trace.duration_s <= warm_up_s:
+        raise ConfigError(
+            f"--trace {trace.path}: lasts {trace.duration_s:g} s, all within --warm-up {warm_up_s:g}s; set a shorter"
+            " one, as --warm-up 0s"
+        )
+    return min(window_s, trace.duration_s - warm_up_s + _LAST_S)
 
 
 def _check_users(users: int, shares: int) -> None:
@@ -226,12 +252,12 @@ def _check_users(users: int, shares: int) -> None:
 def _check_context(roster: Roster, taking_part: list[Provider], workload: Workload) -> None:
     for provider in taking_part:
         limit = provider.limits.context_tokens
-        output_tokens = output_cap(provider, workload.output_tokens)
-        longest = workload.input_tokens + output_tokens
-        if limit is not None and longest > limit:
+        input_tokens, output_tokens = workload.largest
+        output_tokens = output_cap(provider, output_tokens)
+        if limit is not None and input_tokens + output_tokens > limit:
             raise ConfigError(
                 f"{roster.path}: provider '{provider.name}': key 'limits.context_tokens': {limit:,}, but --workload"
-                f" {workload.name} takes up to {workload.input_tokens:,} + {output_tokens:,} tokens; name a shorter one"
+                f" {workload.name} takes up to {input_tokens:,} + {output_tokens:,} tokens; name a shorter one"
             )
 
 

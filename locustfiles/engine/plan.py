@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,12 +40,12 @@ class Forecast:
 def forecasts(experiment: Experiment, taking_part: Sequence[Provider]) -> list[Forecast]:
     requests = experiment.planned_requests or 0
     workload = experiment.workload
-    tokens = requests * workload.input_tokens, requests * workload.output_tokens
+    tokens = workload.expected(experiment.seed, requests)
     return [_forecast(provider, requests, *tokens, experiment.peak_rps) for provider in taking_part]
 
 
 def _forecast(provider: Provider, requests: int, input_tokens: int, output_tokens: int, peak_rps: float) -> Forecast:
-    output_tokens = max(requests, 1) * output_cap(provider, math.ceil(output_tokens / max(requests, 1)))
+    output_tokens = requests * output_cap(provider, 0) or output_tokens
     usd = worst = None
     if provider.priced:
         fixed_usd = provider.price.per_request * (requests - 1)  # both prices hold one request's already
