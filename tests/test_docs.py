@@ -18,6 +18,7 @@ from providers.arguments import parser
 from providers.conversation import Session
 from providers.length import Length
 from providers.price import Price
+from providers.reasons import LEVELS, RULES
 from providers.run import find_runs
 from providers.simulator import truth
 from providers.spec import Auth, Law, Limits, Mock, Provider, Request
@@ -25,7 +26,6 @@ from providers.workload import Cache, Workload
 from scoring import __main__ as scoring
 from scoring import cold
 from scoring.metrics import Terms, measure
-from scoring.validity import LEVELS, RULES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("[a-z]*/README.md"))]

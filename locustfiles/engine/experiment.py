@@ -48,6 +48,8 @@ class Experiment:
     preflight: bool
     cold_start: bool
     score: bool
+    self_check: bool
+    stop_on_invalid: bool
     place: Place
     steps: Steps = ()  # open loop: rates that take turns, in place of rate_rps
     trace: Trace | None = None  # open loop: its instants; the workload has its lengths

@@ -109,6 +109,8 @@ _SWITCHES = (
     ("--plan", "print requests, tokens, USD, duration and requests in flight, and exit"),
     ("--cold-start", "report the first request to each provider on its own; it takes the preflight's place"),
     ("--no-preflight", "do not send one request per provider before the load"),
+    ("--no-self-check", "do not measure a target of known truth beside the providers"),
+    ("--stop-on-invalid", "end the run as soon as it cannot become valid any more"),
     ("--no-score", "do not score the run when it ends"),
 )
 _READ_EARLY = ("--providers", "--results", "--region", "--cloud")
@@ -226,6 +228,8 @@ def experiment(
         cold_start=options.cold_start,
         trace=trace,
         score=not options.no_score,
+        self_check=not options.no_self_check,
+        stop_on_invalid=options.stop_on_invalid,
         place=place,
     )
 
