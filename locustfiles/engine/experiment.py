@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from locustfiles.engine.arrivals import Steps, busiest, offsets_s, stepped
+from locustfiles.engine.shape import Level
 from providers.roster import Roster
 from providers.sample import Phase
 from providers.trace import Trace
@@ -51,6 +52,7 @@ class Experiment:
     self_check: bool
     stop_on_invalid: bool
     place: Place
+    levels: tuple[Level, ...] = ()  # closed loop: users that come and go; ``users`` are the most of them
     steps: Steps = ()  # open loop: rates that take turns, in place of rate_rps
     trace: Trace | None = None  # open loop: its instants; the workload has its lengths
     stops_early: bool = False  # may end before its plan is through: the plan is then no promise of its cost
@@ -75,6 +77,7 @@ class Experiment:
                 "steps": [{"until_s": until_s, "rate_rps": rate_rps} for until_s, rate_rps in self.steps],
                 "trace": self.trace and {"file": self.trace.path.name, "sha256": self.trace.sha256},
                 "burstiness": self.burstiness if self.arrivals == "gamma" else None,
+                "levels": [{"from_s": level.from_s, "users": level.users} for level in self.levels],
                 "users": self.users if self.closed else None,
             },
             "workload": self.workload.model_dump(mode="json"),
@@ -134,6 +137,7 @@ class Timetable:
     measure_at: float | None = None
     drain_at: float | None = None
     end_at: float | None = None
+    changing: bool = False  # users are coming or going in mid-load, as a shape has it
 
     def begin(self, at: float) -> None:
         """The ramp is over: warm-up starts, and with it everything after is fixed."""
@@ -142,7 +146,7 @@ class Timetable:
         self.drain_at = self.measure_at + self.window_s
 
     def phase(self, at: float) -> Phase:
-        if self.warmup_at is None or at < self.warmup_at:
+        if self.warmup_at is None or at < self.warmup_at or self.changing:
             return "ramp"
         assert self.measure_at is not None
         return "warmup" if at < self.measure_at else "measure"

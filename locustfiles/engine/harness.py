@@ -22,8 +22,9 @@ from gevent.event import Event
 from locust import events
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
-from locustfiles.engine import options
+from locustfiles.engine import asked, options
 from locustfiles.engine.experiment import Experiment, Place
+from locustfiles.engine.load import sleep_until
 from locustfiles.engine.measurement import Measurement
 from locustfiles.engine.native_stats import NativeStats, percentile, whole_milliseconds
 from locustfiles.engine.plan import check_budget, plan
@@ -91,6 +92,7 @@ class Harness:
         self._window_s = self._options.run_time
         self._spawn_rate = self._options.spawn_rate
         self._native = NativeStats(environment)
+        self._shape, environment.shape_class = environment.shape_class, None  # we start its levels, not Locust
         self._conductor: gevent.Greenlet | None = None
         self._spawned = Event()
         self._opened = Event()  # no measurement is half open
@@ -127,7 +129,7 @@ class Harness:
             sys.stderr.write(f"Warning: {warning}\n")
         try:
             # Now, while "no -u" can still be told from Locust's default of one user.
-            self._options.arrivals = options.arrivals_of(self._options)
+            self._options.arrivals = asked.arrivals_of(self._options)
             if self._interactive and not self._options.plan:
                 return  # the form will say how much
             experiment = self._experiment(self._window_s)
@@ -146,8 +148,10 @@ class Harness:
     def _experiment(self, window_s: float | None) -> Experiment:
         if load_roster(self.roster.path).sha256 != self.roster.sha256:  # the simulator would play another file
             raise ConfigError(f"{self.roster.path}: changed since this process started; start it anew")
-        asked = options.experiment(self._options, self.roster, self._taking_part(), self.place, window_s)
-        experiment = self._design(self._options, asked) if self._design else asked
+        taking_part = self._taking_part()
+        experiment = asked.experiment(self._options, self.roster, taking_part, self.place, window_s, self._shape)
+        if self._design:
+            experiment = self._design(self._options, experiment)
         check_budget(experiment, self._taking_part())
         return experiment
 
@@ -191,6 +195,8 @@ class Harness:
         closed = self.measurement is not None and self.measurement.experiment.closed
         count = user_count if closed else self._one_each()
         rate = spawn_rate if closed and (self._interactive or self._spawn_rate) else count
+        if levels := self.measurement.experiment.levels if self.measurement else ():
+            count, rate = levels[0].users, levels[0].spawn_rate
         self._spawned.clear()
         self._start(count, rate, wait=wait, user_classes=user_classes)
         self._conductor = gevent.spawn(self._conduct)
@@ -248,7 +254,11 @@ class Harness:
         assert measurement is not None
         self._spawned.wait()
         measurement.begin()
-        measurement.wait()
+        shaping = gevent.spawn(self._follow_shape, measurement)
+        try:
+            measurement.wait()
+        finally:
+            shaping.kill()
         measurement.drain()  # here already: Locust's stop looks at its own stack first, which takes it 16 ms
         self._conductor = None  # from here on a stop must not kill the greenlet that stops
         if self.web_ui is None:
@@ -258,6 +268,16 @@ class Harness:
         if self._options.autostart and self._options.autoquit != -1:
             gevent.sleep(self._options.autoquit)
             self._leave()
+
+    def _follow_shape(self, measurement: Measurement) -> None:
+        """Bring the users to each level at its time; while they come and go the phase is a ramp."""
+        for level in measurement.experiment.levels[1:]:
+            sleep_until((measurement.timetable.warmup_at or 0.0) + level.from_s)
+            self._spawned.clear()
+            measurement.timetable.changing = True
+            self._start(level.users, level.spawn_rate)
+            self._spawned.wait()
+            measurement.timetable.changing = False
 
     def _interrupted(self) -> None:
         """Ctrl-C: the first drains, the second waits for nothing, the third is gone."""
