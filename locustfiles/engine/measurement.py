@@ -87,7 +87,7 @@ class Measurement:
     def _self_check(self, transport: Transport) -> SelfCheck | None:
         if not self.experiment.self_check:
             return None
-        rate_rps = MOST_RPS if self.experiment.closed else self.experiment.rate_rps
+        rate_rps = MOST_RPS if self.experiment.closed else self.experiment.peak_rps
         check = SelfCheck(transport, self.timetable, self.run.self_check, rate_rps)
         self._files.callback(check.stop)
         if trouble := check.start():
