@@ -37,7 +37,8 @@ def print_catalogue(results: Path, console: Console | None = None) -> None:
 
 
 def _marks(card: Card) -> str:
-    marks = [word for word, met in (("mock", card.mock), ("accepted", card.accepted_invalid and card.level == "INVALID")) if met]
+    accepted = card.accepted_invalid and card.level == "INVALID"
+    marks = [word for word, met in (("mock", card.mock), ("accepted", accepted)) if met]
     return f" ({', '.join(marks)})" if marks else ""
 
 

@@ -113,6 +113,7 @@ def test_a_provider_that_stalls_drops_or_is_dead_keeps_its_low_rank(tmp_path):
     """Its failures are its own: DEGRADED at most, ranked below the healthy one."""
     outcome = run_locust(
         tmp_path, "--providers", "tests/e2e/data/sick.yaml", "--rate", "10", "--warm-up", "1s", "-t", "12s",
+        "--max-cost-usd", "1",
     )  # fmt: skip
     (tag,) = summary_of(outcome)["tags"]
     assert "healthy" == tag["ranking"][0]
