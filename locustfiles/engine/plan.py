@@ -31,7 +31,7 @@ def _row(experiment: Experiment, provider: Provider) -> tuple[str, ...]:
     return (
         provider.name,
         f"{requests:,}",
-        f"{requests * experiment.workload.input_tokens:,}",
+        f"{experiment.workload.expected(experiment.seed, requests)[0]:,}",
         f"{requests * output_tokens:,}",
         "0 (mock)" if provider.type == "mock" else f"{usd:.2f}" if provider.priced else "unknown",
     )
