@@ -87,7 +87,7 @@ RULES: dict[str, Rule] = {rule.code: rule for rule in (
     Rule("provider_overloaded", "{figure} of the requests met an overloaded provider or found 512 in flight",
          "lower --rate to what the provider can serve", "share", 0.0),
     Rule("limit_held", "its own limits held {figure} of the requests back: its latency contains that wait",
-         "lower --rate or -u, or raise limits.max_rps and limits.max_concurrency", "share", 0.0),
+         "lower --rate or -u, or raise these limits", "share", 0.0),
     Rule("cut_off", "{figure} of the requests still ran when the drain was over (limit {limit})",
          "give --drain more seconds", "share", 0.01),
     Rule("windows_lt_30", "independent windows: {figure} (limit {limit})",
