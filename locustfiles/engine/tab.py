@@ -30,7 +30,7 @@ Json = Mapping[str, Any]
 
 
 def add_tab(web_ui: Any, last: Callable[[], Json], refused: Callable[[], str]) -> None:
-    """``last`` gives the newest line of live.jsonl, ``refused`` the words for an edit that was: its dialog just closes."""
+    """``last`` gives the newest line of live.jsonl, ``refused`` words for an edit that was: its dialog just closes."""
     structure = [{"key": key, "title": title} for key, title in _COLUMNS]
     web_ui.template_args.setdefault("extended_tabs", []).append({"title": "Providers", "key": KEY})
     web_ui.template_args.setdefault("extended_tables", []).append({"key": KEY, "structure": structure})
