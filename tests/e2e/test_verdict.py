@@ -123,6 +123,22 @@ def test_a_provider_that_stalls_drops_or_is_dead_keeps_its_low_rank(tmp_path):
     assert outcome.code in (0, 3)
 
 
+def test_a_provider_whose_places_run_out_is_degraded_and_last(tmp_path):
+    """512 requests in flight and none answered: what is dropped then is its failure, not our missing delivery."""
+    outcome = run_locust(
+        tmp_path, "--providers", "tests/e2e/data/full.yaml", "--rate", "60", "--warm-up", "1s", "-t", "12s",
+        "--drain", "2s", "--no-preflight",
+    )  # fmt: skip
+    dropped = [sample for sample in outcome.samples() if sample.error == "dropped"]
+    assert {"swallowing"} == {sample.provider for sample in dropped}
+    (tag,) = summary_of(outcome)["tags"]
+    assert ["healthy", "swallowing"] == tag["ranking"]
+    (swallowing,) = (provider for provider in tag["providers"] if provider["name"] == "swallowing")
+    assert ("DEGRADED", "failed") == (swallowing["verdict"]["level"], swallowing["status"])
+    assert "provider_overloaded" in swallowing["verdict"]["reasons"]
+    assert "under_delivered" not in swallowing["verdict"]["reasons"]
+
+
 def test_the_self_check_is_in_nobody_elses_numbers(tmp_path):
     """No sample, no spend, no row of Locust's; and with --no-self-check no file and no figure."""
     short = ("--providers", QUICK, "--rate", "5", "--warm-up", "0s", "-t", "3s", "--no-score")
