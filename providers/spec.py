@@ -6,13 +6,13 @@ It does not know how a request is spoken (``providers.dialects``) or sent (``loc
 from __future__ import annotations
 
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, InstanceOf, field_validator, model_validator
 
 from providers.price import Price
+from providers.route import is_loopback
 from providers.secret import Expanded, Secret
 from providers.strict import Strict
 
@@ -105,26 +105,36 @@ class Limits(Strict):
     max_concurrency: int | None = Field(None, ge=1, description="requests in flight, 1 or more")
 
 
-class Auth(Strict):
-    """How a request proves who sends it."""
+TOKEN_KINDS = ("header", "bearer", "api-key")
 
-    kind: Literal["none", "header", "bearer", "api-key"] = Field(
-        "none", description="one of none, header, bearer, api-key"
+
+class Auth(Strict):
+    """How a request proves who sends it; ``providers.auth`` turns it into headers."""
+
+    kind: Literal["none", "header", "bearer", "api-key", "aws-sigv4", "gcp-oauth", "azure-entra"] = Field(
+        "none", description="one of none, header, bearer, api-key, aws-sigv4, gcp-oauth, azure-entra"
     )
     header: str | None = Field(None, description="the header's name")
     token: Secret | None = Field(None, description="the secret, written ${VARIABLE}")
+    region: str | None = Field(None, description="aws-sigv4: the region that is signed for, as us-east-1")
+    service: str = Field("bedrock", description="aws-sigv4: the service that is signed for")
+    profile: str | None = Field(None, description="aws-sigv4: a profile of the AWS configuration")
+    scope: str | None = Field(None, description="gcp-oauth and azure-entra: the scope of the token, a URL")
+    credentials_file: str | None = Field(None, description="gcp-oauth: the path of a service account's JSON file")
 
     @model_validator(mode="after")
     def _complete(self) -> Auth:
-        if self.kind != "none" and self.token is None:
+        if self.kind in TOKEN_KINDS and self.token is None:
             raise ValueError(f"kind {self.kind} needs 'token'; write token: ${{VARIABLE}}")
+        if self.kind not in TOKEN_KINDS and self.token is not None:
+            raise ValueError(f"kind {self.kind} takes no 'token'; remove it, or write kind: bearer")
         if self.kind == "header" and not self.header:
             raise ValueError("kind header needs 'header', the header's name")
         return self
 
     def headers(self) -> dict[str, str]:
-        """The header that carries the secret, revealed: for the wire only."""
-        if self.kind == "none" or self.token is None:
+        """The header that carries the token, revealed: for the wire only. Signatures are ``providers.auth``'s."""
+        if self.token is None:
             return {}
         if self.kind == "bearer":
             return {self.header or "authorization": f"Bearer {self.token.reveal()}"}
@@ -195,17 +205,22 @@ class Provider(Strict):
             with suppress(ValueError):  # what is no number is reported where it stands
                 per_1m = float(blended) * 1000
                 entry["price"] = {"input_per_1m": per_1m, "output_per_1m": per_1m}
+        if isinstance(auth := entry.get("auth"), dict) and auth.get("kind") == "aws-sigv4" and "region" not in auth:
+            entry["auth"] = {**auth, "region": entry.get("region")}  # an empty one is told below
         return entry
 
     @model_validator(mode="after")
     def _reachable(self) -> Provider:
+        if self.auth.kind == "aws-sigv4" and not self.auth.region:
+            raise ValueError("kind aws-sigv4 signs for a region; add 'region' to the entry or to its auth")
         if "?" in self.base_url and not self.posts_exactly:
             raise ValueError("'base_url' carries a query, behind which no path can follow; move it to 'path'")
         if self.type == "mock" and self.base_url:
             raise ValueError("a mock has no 'base_url': the run starts its simulator; remove it or use type http")
         if self.type == "http" and not self.base_url:
             raise ValueError("'base_url' is missing; type http needs one")
-        if self.base_url.startswith("http://") and not self.allow_insecure and not _is_loopback(self.base_url):
+        parts = urlsplit(self.base_url)
+        if parts.scheme == "http" and not self.allow_insecure and not is_loopback(parts.hostname or ""):
             raise ValueError("http:// beyond this machine sends prompts and keys in clear; use https or allow_insecure")
         return self
 
@@ -237,11 +252,3 @@ def _auth_of_header(header: str) -> dict[str, Any]:
         declared = header.declared.partition(":")[2].strip()
         return {"kind": "header", "header": name.strip(), "token": Expanded(token, declared)}
     return {"kind": "header", "header": name.strip(), "token": token}
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

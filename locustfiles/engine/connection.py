@@ -21,9 +21,9 @@ from gevent.event import Event
 
 from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.hub import Hub, now_ns
-from locustfiles.engine.route import Route, pass_proxy
 from locustfiles.engine.tls import TlsLayer
 from providers.dialects.base import Failure
+from providers.route import Route, pass_proxy
 
 _TCP_INFO = 11
 _data_segments = struct.Struct("I").unpack_from  # tcpi_data_segs_in, offset 152

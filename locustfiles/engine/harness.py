@@ -23,6 +23,7 @@ from locust import events
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
 from locustfiles.engine import options
+from locustfiles.engine.credentials import check_sdks
 from locustfiles.engine.experiment import Experiment, Place
 from locustfiles.engine.measurement import Measurement
 from locustfiles.engine.native_stats import NativeStats, percentile, whole_milliseconds
@@ -109,6 +110,7 @@ class Harness:
         for warning in (*self.roster.warnings, *_limits_not_held(self.roster)):
             sys.stderr.write(f"Warning: {warning}\n")
         try:
+            check_sdks(self.roster, self._taking_part())
             # Now, while "no -u" can still be told from Locust's default of one user.
             self._options.arrivals = options.arrivals_of(self._options)
             if self._interactive and not self._options.plan:

@@ -19,9 +19,9 @@ from gevent.hub import Waiter
 from locustfiles.engine.connection import Connection
 from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.hub import Hub, now_ns
-from locustfiles.engine.route import Route, route_to
 from locustfiles.engine.tls import client_context
 from providers.dialects.base import Failure
+from providers.route import Route, route_to
 from providers.sample import ErrorKind
 from providers.spec import Limits
 
