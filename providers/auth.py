@@ -32,7 +32,7 @@ _REMEDIES = {
     " or name auth.credentials_file",
     "azure-entra": "run 'az login', or export AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
 }
-_REASON_LIMIT = 200
+_REASON_LIMIT = 120
 
 
 class Credential(Protocol):

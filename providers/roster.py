@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from providers.dialects import DIALECTS
 from providers.document import Document, KeyPath, UnsetVariableError, expand, read_document
 from providers.errors import ConfigError
+from providers.presets import MissingKeyError, spelled_out
 from providers.price import TYPO_PER_1K_USD
 from providers.secret import MASK, Expanded, Scrubber, Secret, is_sensitive_header
 from providers.spec import Provider
@@ -60,7 +61,7 @@ def load_roster(path: Path) -> Roster:
     declared: dict[str, dict[str, Any]] = {}
     warnings: list[str] = []
     for index, entry in enumerate(entries):
-        merged = _merge(defaults, entry)
+        merged = _spelled_out(document, index, _merge(defaults, entry))
         provider = _provider(document, index, merged)
         if provider.name in declared:
             raise document.error(
@@ -102,6 +103,18 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(inherited, Mapping) and isinstance(value, Mapping)
         merged[key] = _merge(inherited, value) if both else value  # type: ignore[arg-type]
     return merged
+
+
+def _spelled_out(document: Document, index: int, merged: dict[str, Any]) -> dict[str, Any]:
+    """The entry that a preset stands for."""
+    try:
+        return spelled_out(merged)
+    except MissingKeyError as error:
+        raise document.error(
+            ("providers", index),
+            f"provider '{merged.get('name', index + 1)}': key '{error.key}': missing; type {merged['type']} needs it;"
+            f" add it, as {error.example}",
+        ) from None
 
 
 def _provider(document: Document, index: int, merged: dict[str, Any]) -> Provider:

@@ -147,7 +147,9 @@ class Provider(Strict):
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="lower-case letters, digits and '-', at most 63, unique"
     )
-    type: Literal["mock", "http"] = Field(description="mock or http")
+    type: Literal["mock", "http"] = Field(
+        description="mock, http, openai, azure-openai, bedrock, vertex, vllm, anthropic or ollama"
+    )
     base_url: str = Field("", description="an http(s) URL, as https://host/v1")
     auth_header: Secret | None = Field(None, description="'Name: ${VARIABLE}'")
     price_per_1k_tokens: float | None = Field(None, ge=0, description="USD per 1,000 tokens, 0 or more")

@@ -19,6 +19,7 @@ from providers.auth import Credential, credential_for
 from providers.dialects import DIALECTS
 from providers.dialects.base import Dialect, Failure, Prompt
 from providers.dialects.reply import Reply, read_reply
+from providers.remedy import words_of
 from providers.sample import DETAIL_LIMIT, Phase, Sample
 from providers.secret import Scrubber
 from providers.spec import Provider
@@ -169,7 +170,7 @@ class Lane:
             status=exchange.status,
             error=failure.kind if failure else "",
             finish=reply.finish,
-            detail=self._harmless(failure.message) if failure else "",
+            detail=self._harmless(words_of(failure, exchange.status, exchange.headers)) if failure else "",
             retry_after_s=failure.retry_after_s if failure else None,
             in_flight=in_flight,
             connection=exchange.connection,
