@@ -63,7 +63,8 @@ class Sample:
     # when
     scheduled_at: float
     started_at: float
-    lag_s: float | None = None  # started_at - scheduled_at; connecting is inside, and stands in the next three
+    lag_s: float | None = None  # started_at - scheduled_at; the next four are inside
+    held_s: float | None = None  # held back by the provider's max_rps or max_concurrency; empty: not held
     dns_s: float | None = None
     tcp_s: float | None = None
     tls_s: float | None = None

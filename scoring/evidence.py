@@ -31,8 +31,7 @@ def cell_reasons(frame: Frame, cell: Cell, capability: str, floor: int) -> list[
     found = [r for w in workers for r in _worker_reasons(w, where, _arrivals(frame, w))]
     if not len(cell.rows):
         return found + judge("n_small", 0, where)
-    held = _limit_held(frame, cell, where)
-    found += held or _send_lag(cell, where)
+    found += _send_lag(cell, where) + judge("limit_held", _held(cell), where)
     return found + _delivery(cell, where, floor) + _overload(cell, where)
 
 
@@ -67,12 +66,9 @@ def _ttft_p50_s(cell: Cell) -> float | None:
     return sample_quantile(seen, 0.5) if len(seen) else None
 
 
-def _limit_held(frame: Frame, cell: Cell, where: Where) -> list[Reason]:
-    limit = ((frame.declared.get(cell.provider) or {}).get("limits") or {}).get("max_rps")
-    rate = (frame.config.get("arrivals") or {}).get("rate_rps")
-    if limit is None or rate is None or rate <= limit:
-        return []
-    return judge("limit_held", rate, where, limits=(limit, limit))
+def _held(cell: Cell) -> float:
+    """The share of requests that the provider's declared limits held back."""
+    return float((np.nan_to_num(cell.column("held_s")) > 0).mean())
 
 
 def _delivery(cell: Cell, where: Where, floor: int) -> list[Reason]:
@@ -122,7 +118,7 @@ def reasoning_mixed(cells: Mapping[str, Sequence[Cell]]) -> bool:
 def _unlike(frame: Frame, where: Where, cells: Mapping[str, Sequence[Cell]]) -> list[Reason]:
     entries = [frame.declared.get(provider) or {} for provider in cells]
     models = sorted({str(entry.get("model")) for entry in entries if entry.get("model")})
-    limits = {repr(sorted((entry.get("limits") or {}).items())) for entry in entries}
+    limits = {repr(sorted(_load_limits(entry).items())) for entry in entries}
     lengths = [length for parts in cells.values() if (length := _median_output(parts))]
     mismatch = max(lengths) / min(lengths) - 1 if len(lengths) > 1 else None
     return [
@@ -130,6 +126,11 @@ def _unlike(frame: Frame, where: Where, cells: Mapping[str, Sequence[Cell]]) -> 
         *(judge("limits_unequal", None, where) if len(limits) > 1 else []),
         *judge("output_length_mismatch", mismatch, where),
     ]
+
+
+def _load_limits(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that shape the load; how much a model can read does not."""
+    return {name: limit for name, limit in (entry.get("limits") or {}).items() if name != "context_tokens"}
 
 
 def _median_output(cells: Sequence[Cell]) -> float | None:

@@ -17,6 +17,7 @@ from providers.wire import decoded
 class Exchange:
     """``failure`` is what broke on the way; an HTTP error answer is no failure here."""
 
+    held_s: float | None = None  # waited for the provider's own limits before
     connection: str = ""  # new | resumed | reused; empty: no connection was established, no byte was sent
     remote_addr: str = ""
     dns_s: float | None = None

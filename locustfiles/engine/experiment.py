@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from locustfiles.engine.arrivals import Steps, offsets_s, stepped
 from providers.roster import Roster
 from providers.sample import Phase
 from providers.workload import Workload
@@ -42,6 +45,7 @@ class Experiment:
     preflight: bool
     score: bool
     place: Place
+    steps: Steps = ()  # open loop: rates that take turns, in place of rate_rps
 
     @property
     def closed(self) -> bool:
@@ -57,7 +61,8 @@ class Experiment:
         return {
             "arrivals": {
                 "kind": self.arrivals,
-                "rate_rps": None if self.closed else self.rate_rps,
+                "rate_rps": None if self.closed or self.steps else self.rate_rps,
+                "steps": [{"until_s": until_s, "rate_rps": rate_rps} for until_s, rate_rps in self.steps],
                 "burstiness": self.burstiness if self.arrivals == "gamma" else None,
                 "users": self.users if self.closed else None,
             },
@@ -76,9 +81,25 @@ class Experiment:
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
+    def load_s(self) -> float:
+        return self.warm_up_s + self.window_s
+
+    def offsets_s(self) -> Iterator[float]:
+        """The instants of the open-loop schedule, in seconds since the start of the load."""
+        if self.steps:
+            return stepped(self.steps, self.arrivals, self.seed, self.burstiness)
+        return offsets_s(self.arrivals, self.rate_rps, self.seed, self.burstiness)
+
+    def step(self, offset_s: float) -> int | None:
+        """The step that an instant of the schedule belongs to; None outside of all steps."""
+        return next((index for index, (until_s, _) in enumerate(self.steps) if offset_s < until_s), None)
+
+    @property
     def planned_requests(self) -> int | None:
         """Requests per provider in warm-up and window; None in closed loop, where the providers decide."""
-        return None if self.closed else round(self.rate_rps * (self.warm_up_s + self.window_s))
+        if self.closed:
+            return None
+        return sum(1 for _ in takewhile(lambda at_s: at_s < self.load_s, self.offsets_s()))
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import gevent
@@ -40,8 +41,16 @@ _OPENING_WATCH_S = 0.05
 _log = logging.getLogger("nephoscope")
 
 
-def install(module: str) -> dict[str, Any]:
-    """The user classes for a locustfile's globals; from here on Locust runs our experiment."""
+Design = Callable[[Any, Experiment], Experiment]
+Watch = Callable[[Measurement], None]
+
+
+def install(module: str, design: Design | None = None, watch: Watch | None = None) -> dict[str, Any]:
+    """The user classes for a locustfile's globals; from here on Locust runs our experiment.
+
+    ``design`` may change the experiment that the flags ask for (parsed options come with it, ConfigError refuses);
+    ``watch`` is given every measurement before it opens, to add its watchers.
+    """
     place = options.early()
     try:
         roster = load_roster(place.providers)
@@ -52,7 +61,7 @@ def install(module: str) -> dict[str, Any]:
     events.init_command_line_parser.add_listener(options.add_flags)
 
     def take_over(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
-        Harness(environment, runner, web_ui, roster, place)
+        Harness(environment, runner, web_ui, roster, place, design, watch)
 
     events.init.add_listener(take_over)
     return user_classes(roster, module)
@@ -66,9 +75,19 @@ def refuse(message: str) -> NoReturn:
 class Harness:
     """One per process, as ``environment.nephoscope``."""
 
-    def __init__(self, environment: Any, runner: Any, web_ui: Any, roster: Roster, place: Place) -> None:
+    def __init__(
+        self,
+        environment: Any,
+        runner: Any,
+        web_ui: Any,
+        roster: Roster,
+        place: Place,
+        design: Design | None = None,
+        watch: Watch | None = None,
+    ) -> None:
         self.environment, self.runner, self.web_ui = environment, runner, web_ui
         self.roster, self.place = roster, place
+        self._design, self._watch = design, watch
         self.measurement: Measurement | None = None
         self._options = environment.parsed_options
         self._window_s = self._options.run_time
@@ -107,7 +126,7 @@ class Harness:
                 refuse(str(error))
             refuse_foreign_posts(self.web_ui)
             refuse_impossible_starts(self.web_ui, self._why_not)
-        for warning in (*self.roster.warnings, *_limits_not_held(self.roster)):
+        for warning in self.roster.warnings:
             sys.stderr.write(f"Warning: {warning}\n")
         try:
             check_sdks(self.roster, self._taking_part())
@@ -129,7 +148,8 @@ class Harness:
     def _experiment(self, window_s: float | None) -> Experiment:
         if load_roster(self.roster.path).sha256 != self.roster.sha256:  # the simulator would play another file
             raise ConfigError(f"{self.roster.path}: changed since this process started; start it anew")
-        return options.experiment(self._options, self.roster, self._taking_part(), self.place, window_s)
+        asked = options.experiment(self._options, self.roster, self._taking_part(), self.place, window_s)
+        return self._design(self._options, asked) if self._design else asked
 
     def _taking_part(self) -> list[Provider]:
         """Positional names and the class picker may leave providers out."""
@@ -186,6 +206,8 @@ class Harness:
         self._slots.clear()
         names = [provider.name for provider in self._taking_part()]
         self.measurement = Measurement(self._experiment(window_s), self.environment, names)
+        if self._watch:
+            self._watch(self.measurement)
         self.measurement.open()
         self._native.open(self.measurement.run)
         gc.collect()
@@ -317,15 +339,6 @@ class Harness:
         if measurement.experiment.score and self._interrupts < 2 and exit_code != EXIT_CONFIG:
             scored = score(measurement.run)
             raise SystemExit(exit_code or scored)
-
-
-def _limits_not_held(roster: Roster) -> list[str]:
-    return [
-        f"{roster.path}: provider '{provider.name}': limits.{name} is recorded, not held yet; choose --rate below it"
-        for provider in roster.providers
-        for name in ("max_rps", "max_concurrency")
-        if getattr(provider.limits, name) is not None
-    ]
 
 
 def score(run: Run, *, quiet: bool = False) -> int:

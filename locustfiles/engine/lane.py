@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import statistics
+import time
 from dataclasses import dataclass
 
 import gevent
@@ -73,9 +74,12 @@ class Lane:
         proof = self._credential.headers(request)  # a signature's clock starts here, just ahead of the send
         return Job(request_id, prompt, rendered(request, proof, request_id), pair, slot)
 
-    def perform(self, job: Job, phase: Phase, scheduled_at: float) -> Sample:
-        """Send, wait, decode, record. What goes wrong on the way is in the sample, not raised."""
-        exchange = Exchange()
+    def perform(self, job: Job, phase: Phase, scheduled_at: float, held_s: float | None = None) -> Sample:
+        """Send, wait, decode, record. What goes wrong on the way is in the sample, not raised.
+
+        ``held_s`` were waited for the provider's own limits.
+        """
+        exchange = Exchange(held_s=held_s)
         current = gevent.getcurrent()
         self.running.add(current)
         self._tally.in_flight += 1
@@ -108,14 +112,23 @@ class Lane:
     def outstanding(self) -> int:
         return self._tally.scheduled - self._tally.finished
 
-    def drop(self, job: Job, phase: Phase, scheduled_at: float, detail: str) -> None:
+    def drop(self, job: Job, phase: Phase, scheduled_at: float, detail: str) -> Sample:
         """An arrival that found no place: recorded, never skipped silently."""
-        self._recorder.take(
-            self._identified(
-                job, phase, scheduled_at, started_at=scheduled_at, error="dropped", detail=detail,
-                in_flight=self._tally.in_flight,
-            )
+        return self._unsent(job, phase, scheduled_at, started_at=scheduled_at, error="dropped", detail=detail)
+
+    def give_up(self, job: Job, phase: Phase, scheduled_at: float, detail: str) -> Sample:
+        """A request that still waited for its turn when the drain was over: it ran at least that long."""
+        now = time.time()
+        held_s = now - scheduled_at
+        return self._unsent(
+            job, phase, scheduled_at,
+            started_at=now, lag_s=held_s, held_s=held_s, end_s=0.0, error="cut_off", detail=detail,
         )  # fmt: skip
+
+    def _unsent(self, job: Job, phase: Phase, scheduled_at: float, **known: object) -> Sample:
+        sample = self._identified(job, phase, scheduled_at, in_flight=self._tally.in_flight, **known)
+        self._recorder.take(sample)
+        return sample
 
     def cut_off(self) -> None:
         for greenlet in list(self.running):
@@ -142,6 +155,7 @@ class Lane:
             scheduled_at,
             started_at=exchange.started_at,
             lag_s=exchange.started_at - scheduled_at,
+            held_s=exchange.held_s,
             dns_s=exchange.dns_s,
             tcp_s=exchange.tcp_s,
             tls_s=exchange.tls_s,

@@ -107,6 +107,7 @@ def _cell(name: str, region: str, tally: Tally) -> dict[str, Any]:
         "sent": tally.sent,
         "ok": tally.ok,
         "dropped": tally.dropped,
+        "held": tally.held,
         "errors": dict(tally.errors),
         "in_flight": tally.in_flight,
         "ttft_bins": dict(tally.ttft_bins),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -20,7 +21,7 @@ from locustfiles.engine.experiment import Experiment, Timetable
 from locustfiles.engine.health import Health
 from locustfiles.engine.lane import Lane
 from locustfiles.engine.live import Live
-from locustfiles.engine.load import Load, run_open
+from locustfiles.engine.load import Load, run_open, sleep_until
 from locustfiles.engine.preflight import preflight, table
 from locustfiles.engine.recorder import Recorder
 from locustfiles.engine.transport import Transport
@@ -50,6 +51,8 @@ class Measurement:
         self._pump: gevent.Greenlet | None = None
         self._abort = False
         self._cut_short: bool | None = None  # None while nobody has stopped it
+        self._steps: gevent.Greenlet | None = None
+        self.step_watchers: list[Callable[[int], None]] = []  # told the index of a step when it ends
         self._files = ExitStack()  # closed in the reverse order of opening, as far as opening came
         self.run.write_manifest(self._manifest)
 
@@ -88,6 +91,13 @@ class Measurement:
         self.timetable.begin(start_at)
         if not self.experiment.closed:
             self._pump = gevent.spawn(run_open, self.load, start_at)
+            self._steps = gevent.spawn(self._watch_steps, start_at)
+
+    def _watch_steps(self, start_at: float) -> None:
+        for index, (until_s, _) in enumerate(self.experiment.steps):
+            sleep_until(start_at + until_s)
+            for watcher in self.step_watchers:
+                watcher(index)
 
     def wait(self) -> None:
         """Return when the window is over, or the budget, or when the pump has died."""
@@ -98,7 +108,7 @@ class Measurement:
         """No new work; wait for what is in flight, then cut off what still runs. Every request ends as a sample."""
         self.load.asking = False
         if self._cut_short is None:
-            self._cut_short = not self.timetable.over(time.time())
+            self._cut_short = not (self.timetable.over(time.time()) or self.load.all_retired)
         limit = time.monotonic() + self.experiment.drain_s
         while self._owing() and time.monotonic() < limit and not self._abort:
             gevent.sleep(_DRAIN_WATCH_S)
@@ -107,8 +117,7 @@ class Measurement:
             for lane in self._lanes.values():
                 lane.cut_off()
             gevent.sleep(_DRAIN_WATCH_S)
-        if self._pump is not None:
-            self._pump.kill()
+        gevent.killall([greenlet for greenlet in (self._pump, self._steps) if greenlet is not None])
 
     def abort(self) -> None:
         """Wait for nothing any more."""

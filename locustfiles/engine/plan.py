@@ -17,8 +17,7 @@ def plan(experiment: Experiment, taking_part: list[Provider]) -> str:
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
         for row in rows
     ]
-    load_s = experiment.warm_up_s + experiment.window_s
-    lines.append(f"{load_s:g} s of load, then at most {experiment.drain_s:g} s of drain; nothing was sent")
+    lines.append(f"{experiment.load_s:g} s of load, then at most {experiment.drain_s:g} s of drain; nothing was sent")
     return "\n".join(lines) + "\n"
 
 
@@ -26,8 +25,9 @@ def _row(experiment: Experiment, provider: Provider) -> tuple[str, ...]:
     requests = experiment.planned_requests
     if requests is None:
         return (provider.name, "as answered", "-", "-", "-")
-    output_tokens = output_cap(provider, experiment.workload)
-    usd = requests * worst_usd(provider, experiment.workload)
+    workload = experiment.workload
+    output_tokens = output_cap(provider, workload.output_tokens)
+    usd = requests * worst_usd(provider, workload.input_tokens, workload.output_tokens)
     return (
         provider.name,
         f"{requests:,}",

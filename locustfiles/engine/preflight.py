@@ -19,12 +19,10 @@ _INDEX = -1  # a prompt that the load itself never sends
 
 def preflight(load: Load, lanes: Sequence[Lane]) -> list[Sample]:
     """One sample per lane that the budget admits, all asked at once."""
-
-    def ask(lane: Lane) -> Sample:
-        job = lane.prepare(load.experiment.workload, load.experiment.seed, _INDEX, "preflight")
-        return load.perform(lane, job, "preflight", time.time())
-
-    greenlets = [gevent.spawn(ask, lane) for lane in lanes if load.admit(lane)]
+    jobs = [(lane, lane.prepare(load.experiment.workload, load.experiment.seed, _INDEX, "preflight")) for lane in lanes]
+    greenlets = [
+        gevent.spawn(load.perform, lane, job, "preflight", time.time()) for lane, job in jobs if load.admit(lane, job)
+    ]
     gevent.joinall(greenlets)
     return [greenlet.get() for greenlet in greenlets]
 

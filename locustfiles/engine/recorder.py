@@ -31,6 +31,7 @@ class Tally:
     measured: int = 0
     ok: int = 0
     dropped: int = 0
+    held: int = 0
     in_flight: int = 0
     tokens: int = 0
     spend_usd: float = 0.0
@@ -49,6 +50,7 @@ class Tally:
             "sent": self.sent,
             "finished": self.finished,
             "dropped": self.dropped,
+            "held": self.held,
             "lost": self.lost,
         }
 
@@ -57,6 +59,7 @@ class Tally:
         self.measured += sample.phase == "measure"
         self.sent += bool(sample.connection)
         self.dropped += sample.error == "dropped"
+        self.held += bool(sample.held_s)
         self.tokens += (sample.input_tokens or 0) + (sample.output_tokens or 0)
         self.spend_usd += sample.cost_usd or 0.0
         if sample.error:

@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from locustfiles.engine.arrivals import firing_order, offsets_s, owner
+from locustfiles.engine.arrivals import firing_order, offsets_s, owner, stepped
 
 
 @pytest.mark.parametrize("kind", ["constant", "poisson", "gamma"])
@@ -44,3 +44,16 @@ def test_no_provider_is_always_asked_first():
     for name in "abc":
         assert pytest.approx(firsts.count(name), rel=0.25) == 200
     assert firing_order(["a", "b"], 1, 5) == firing_order(["a", "b"], 1, 5)
+
+
+def test_stepped_rates_are_kept_step_by_step_and_end_with_the_last():
+    """Constant arrivals show it exactly: 10 at 2/s, none at 0/s, 30 at 10/s, then nothing."""
+    offsets = list(stepped([(5.0, 2.0), (7.0, 0.0), (10.0, 10.0)], "constant", 1))
+    assert [9, 0, 30] == [sum(a <= at < b for at in offsets) for a, b in ((0, 5), (5, 7), (7, 10))]
+    assert pytest.approx([0.5, 1.0, 4.5, 7.0]) == [*offsets[:2], *offsets[8:10]]
+
+
+def test_one_step_is_the_plain_law():
+    """The same seed draws the same arrivals, however the rate is written."""
+    plain = itertools.takewhile(lambda at: at < 100, offsets_s("poisson", 5.0, 1))
+    assert list(plain) == pytest.approx(list(stepped([(100.0, 5.0)], "poisson", 1)))

@@ -66,8 +66,7 @@ CASES = [
     ("n_small", INVALID, Experiment(rate_rps=0.5)),
     ("provider_overloaded", DEGRADED, Experiment(edit=of_aws(lambda s: failed(s, "overloaded"), 50))),
     ("provider_overloaded", DEGRADED, Experiment(edit=of_aws(lambda s: failed(s, "dropped", **DROP), 50))),
-    ("limit_held", DEGRADED, Experiment(
-        manifest=entries(lambda law: {"limits": LIMITS | {"max_rps": 5.0 if law is AWS else None}}))),
+    ("limit_held", DEGRADED, Experiment(edit=of_aws(lambda s: replace(s, lag_s=2.0, held_s=2.0), 50))),
     ("cut_off", DEGRADED, Experiment(edit=of_aws(lambda s: failed(s, "cut_off", end_s=9.0), 20))),
     ("windows_lt_30", DEGRADED, Experiment(window_s=20)),
     ("output_length_mismatch", DEGRADED, unlike(output_tokens=80)),
