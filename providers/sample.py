@@ -137,6 +137,10 @@ _DECODERS: dict[str, Callable[[str], Any]] = {
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Sample))
 # A request may cost a hundred-thousandth of a dollar: six decimals would round its bill by percents.
 _MONEY = tuple(index for index, name in enumerate(COLUMNS) if name.endswith("_usd"))
+# A provider's own words: a spreadsheet would run those that look like a formula (OWASP, "CSV injection").
+_FOREIGN = tuple(map(COLUMNS.index, ("detail", "served_model", "served_region", "provider_request_id")))
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # the mark itself, too, so that reading back is exact
+_MARK = "'"
 _values = attrgetter(*COLUMNS)
 _TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(Sample)}
 
@@ -152,7 +156,14 @@ def to_row(sample: Sample) -> list[str]:
     for index in _MONEY:
         if row[index]:
             row[index] = f"{getattr(sample, COLUMNS[index]):.9f}"
+    for index in _FOREIGN:
+        row[index] = defused(row[index])
     return row
+
+
+def defused(cell: str) -> str:
+    """The text behind a mark where a spreadsheet would take it for a formula; ``from_row`` takes the mark away."""
+    return _MARK + cell if cell.startswith(_FORMULA) else cell
 
 
 def from_row(row: Iterable[str]) -> Sample:
@@ -160,6 +171,8 @@ def from_row(row: Iterable[str]) -> Sample:
     cells = list(row)
     if len(cells) != len(COLUMNS):
         raise RunError(f"sample row has {len(cells)} cells; expected {len(COLUMNS)}")
+    for index in _FOREIGN:
+        cells[index] = cells[index].removeprefix(_MARK)
     values: dict[str, Any] = {}
     for name, cell in zip(COLUMNS, cells, strict=True):
         declared = _TYPES[name]

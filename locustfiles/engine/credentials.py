@@ -16,7 +16,6 @@ import gevent
 from providers.auth import Credential, credential_for, obtain, reason_of, require_sdk
 from providers.errors import ConfigError
 from providers.roster import Roster
-from providers.secret import Scrubber
 from providers.spec import Provider
 
 EARLY_S = 300.0  # before it expires
@@ -36,14 +35,14 @@ class Keyring:
     """``with keyring:`` renews what expires; ConfigError from the constructor says what could not be obtained."""
 
     def __init__(self, roster: Roster, taking_part: Iterable[Provider]) -> None:
-        self.scrubber: Scrubber = roster.scrubber()
+        self._scrubber = roster.scrubber()
         self._held: dict[str, Credential] = {}
         self._renewals: list[gevent.Greenlet] = []
         for provider in taking_part:
             with _in_file(roster):
                 credential = credential_for(provider)
                 obtain(provider, credential)
-            self.scrubber.learn(credential.secrets)
+            self._scrubber.learn(credential.secrets)
             self._held[provider.name] = credential
 
     def of(self, name: str) -> Credential:
@@ -64,7 +63,7 @@ class Keyring:
                 credential.refresh()
             except Exception as error:  # noqa: BLE001 - the old one may still hold; if not, answers will say so
                 _log.warning("%s: its credential could not be renewed: %s", name, reason_of(error))
-            self.scrubber.learn(credential.secrets)
+            self._scrubber.learn(credential.secrets)
 
 
 def pause_s(left_s: float) -> float:

@@ -23,7 +23,7 @@ from gevent.event import Event
 from locust import events
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
-from locustfiles.engine import options
+from locustfiles.engine import options, secrecy
 from locustfiles.engine.credentials import check_sdks
 from locustfiles.engine.experiment import Experiment, Place
 from locustfiles.engine.measurement import Measurement
@@ -101,6 +101,7 @@ class Harness:
         self._draining = False
         self._slots: Counter[type] = Counter()
         environment.nephoscope = self
+        secrecy.keep(roster.scrubber(), runner)
         self._check()
         self._take_over()
 
@@ -209,7 +210,7 @@ class Harness:
         if self._watch:
             self._watch(self.measurement)
         self.measurement.open()
-        self._native.open(self.measurement.run)
+        self._native.open(self.measurement.run, self.roster.scrubber())
         gc.collect()
         gc.freeze()  # a full collection over Locust's objects stops the loop for 20 ms and more
         gc.set_threshold(50_000, 20, 100)

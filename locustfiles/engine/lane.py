@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import gevent
 
@@ -40,7 +40,7 @@ class Job:
 
     request_id: str
     prompt: Prompt
-    wire: bytes
+    wire: bytes = field(repr=False)  # gevent prints the arguments of a greenlet that died
     pair: str
     slot: int | None = None
 

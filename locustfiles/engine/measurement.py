@@ -141,9 +141,9 @@ class Measurement:
         return "interrupted" if interrupted else "stopped"
 
     def _lane(self, provider: Provider, transport: Transport) -> Lane:
-        keyring = self._keyring
-        where = (self.run.run_id, transport, self._recorder, keyring.scrubber, self.experiment.place)
-        return Lane(provider, *where, keyring.of(provider.name))
+        scrubber = self.experiment.roster.scrubber()
+        where = (self.run.run_id, transport, self._recorder, scrubber, self.experiment.place)
+        return Lane(provider, *where, self._keyring.of(provider.name))
 
     @property
     def measured(self) -> bool:
