@@ -97,7 +97,7 @@ BAD_LINES = [
     ("providers: [{name: a, type: vertex, project: p, region: r}]", "key 'model': missing; type vertex needs it"),
     ("providers: [{name: a, type: azure-openai, model: m}]", "key 'resource': missing; type azure-openai needs it"),
     ("providers: [{name: a, type: vllm, base_url: 'https://x/v1', api_version: 1}]", "key 'api_version': unknown"),
-    ("providers: [{name: a, type: azure-openai, resource: r, auth: {kind: none}, api_vers: 1}]", "did you mean 'api_version'?"),
+    ("providers: [{name: a, type: azure-openai, resource: r, auth_header: 'x: y', api_vers: 1}]", "'api_version'?"),
     ("providers: []", "expected a list of at least one provider"),
     ("providers: 5", "expected a list of at least one provider"),
     ("providers: [5]", "provider 1: got 5; expected a mapping"),
