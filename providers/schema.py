@@ -1,4 +1,4 @@
-"""The JSON Schema of a providers file, for editors."""
+"""The JSON Schemas of a providers file and of a workload, for editors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from providers.presets import PRESETS, keys_of
 from providers.roster import FILE_VERSION
 from providers.spec import Provider
+from providers.workload import Workload
 
 
 def file_schema() -> dict[str, Any]:
@@ -36,3 +37,11 @@ def file_schema() -> dict[str, Any]:
 
 def _types_with(key: str) -> str:
     return ", ".join(kind for kind in PRESETS if key in keys_of(kind))
+
+
+def workload_schema() -> dict[str, Any]:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Workload.model_json_schema(),
+        "title": "Nephoscope workload",
+    }

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from providers.reasons import INVALID
 from scoring import evidence
 from scoring.cell import Cell, make_cell
 from scoring.errors import NothingMeasuredError
@@ -18,7 +19,7 @@ from scoring.profile import Profile
 from scoring.score import saturated
 from scoring.standing import Standing
 from scoring.tag import Question, Tag, rank
-from scoring.validity import INVALID, Reason, Where, judge, worst
+from scoring.validity import Reason, Where, judge, worst
 
 Cells = Mapping[str, Mapping[str, Cell]]  # by provider and region
 
@@ -52,12 +53,13 @@ def analyse(frame: Frame, profile: Profile, *, accept_invalid: bool = False) -> 
     cells = _cells(frame)
     slo = {k: float(v) for k, v in (frame.config.get("slo") or profile.slo.model_dump()).items() if v is not None}
     floor = evidence.percentile_floor([metric for metric, weight in profile.indicators.items() if weight])
-    reasons = evidence.run_reasons(frame, [cell for own in cells.values() for cell in own.values()])
+    reasons = evidence.run_reasons(frame)
+    fastest = evidence.fastest_s(cell for own in cells.values() for cell in own.values())
     tags: list[Tag] = []
     for capability, names in _capabilities(frame).items():
         own = {name: cells[name] for name in names if name in cells}
         if any(len(cell.rows) for parts in own.values() for cell in parts.values()):
-            reasons += _tag_reasons(frame, capability, own, floor)
+            reasons += _tag_reasons(frame, capability, own, floor, fastest)
             spoiled = frozenset() if accept_invalid else _spoiled(capability, own, reasons)
             tag = rank(_question(frame, capability, own, slo, spoiled), profile)
             _add_edges(frame, tag)
@@ -91,10 +93,11 @@ def _capabilities(frame: Frame) -> dict[str, list[str]]:
     return dict(sorted(found.items()))
 
 
-def _tag_reasons(frame: Frame, capability: str, cells: Cells, floor: int) -> list[Reason]:
+def _tag_reasons(frame: Frame, capability: str, cells: Cells, floor: int, fastest: float | None) -> list[Reason]:
     parts = {name: list(own.values()) for name, own in cells.items()}
     asked = {name: [cell for cell in own if len(cell.rows)] for name, own in parts.items()}
-    each = [r for own in parts.values() for c in own for r in evidence.cell_reasons(frame, c, capability, floor)]
+    everywhere = [cell for own in parts.values() for cell in own]
+    each = [r for c in everywhere for r in evidence.cell_reasons(frame, c, capability, floor, fastest)]
     return each + evidence.tag_reasons(frame, capability, {name: own for name, own in asked.items() if own})
 
 

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from providers.errors import RunError
+from providers.notation import points
 from providers.run import Run, find_runs
 from scoring.card import read_card
-from scoring.notation import points
 
 _UNKNOWN = "\N{EN DASH}"
 

@@ -14,8 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from scoring.doubts import capital, grouped, said
-from scoring.notation import chance, digits, duration, figure, points
+from providers.notation import chance, digits, duration, figure, points
+from scoring.doubts import capital, checked, grouped, said
 
 Json = Mapping[str, Any]
 _STYLE = {"VALID": "bold green", "DEGRADED": "bold yellow", "INVALID": "bold red", "NOTE": "dim"}
@@ -65,6 +65,8 @@ def _print_verdict(summary: Json, console: Console) -> None:
     notes = sorted({note["code"] for note in verdict["notes"]})
     if notes:
         console.print(Padding(Text(f"Notes: {', '.join(notes)}", style="dim"), (0, 0, 0, 2)))
+    for words in checked(summary):
+        console.print(Padding(Text(f"{words}.", style="dim"), (0, 0, 0, 2)))
     for warning in summary["run"]["warnings"]:
         console.print(Padding(Text(f"Warning: {warning}", style="yellow"), (0, 0, 0, 2)))
 

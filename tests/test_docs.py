@@ -15,14 +15,16 @@ from pydantic_core import PydanticUndefined
 
 from providers import sample
 from providers.arguments import parser
+from providers.conversation import Session
+from providers.length import Length
 from providers.price import Price
+from providers.reasons import LEVELS, RULES
 from providers.run import find_runs
 from providers.simulator import truth
 from providers.spec import Auth, Law, Limits, Mock, Provider, Request
 from providers.workload import Cache, Workload
 from scoring import __main__ as scoring
 from scoring.metrics import Terms, measure
-from scoring.validity import LEVELS, RULES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("[a-z]*/README.md"))]
@@ -111,18 +113,19 @@ def normalized(text):
     [
         ("### An entry", Provider), ("### `auth`", Auth), ("### `price`", Price), ("### `request`", Request),
         ("### `limits`", Limits), ("### `mock`", Mock), ("### A law", Law),
+        ("### A workload", Workload), ("### A length", Length), ("### `session`", Session),
     ],
 )  # fmt: skip
-def test_every_key_of_a_providers_file_stands_with_its_default(heading, model):
+def test_every_key_of_a_declaration_stands_with_its_default(heading, model):
     """In the order of the model, so that none is missing and none is invented."""
     table = rows(section(page("providers/README.md"), heading))
     assert keys(model) == [(row[0], row[2]) for row in table]
 
 
-def test_every_key_of_a_workload_stands_with_its_default():
-    """Those of the prompt cache follow, for whoever writes them apart."""
-    table = rows(section(page("providers/README.md"), "## Workloads"))
-    assert keys(Workload) + keys(Cache) == [(row[0], row[2]) for row in table]
+def test_every_key_of_a_prompt_cache_stands_with_its_default():
+    """Its second table says what each kind means, and is not one of keys."""
+    table = rows(section(page("providers/README.md"), "### `cache`"))
+    assert keys(Cache) == [(row[0], row[2]) for row in table if len(row) == 4]
 
 
 def keys(model):

@@ -44,6 +44,8 @@ class Experiment:
     max_cost_usd: float | None
     preflight: bool
     score: bool
+    self_check: bool
+    stop_on_invalid: bool
     place: Place
     steps: Steps = ()  # open loop: rates that take turns, in place of rate_rps
 

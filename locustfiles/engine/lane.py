@@ -208,6 +208,8 @@ class Lane:
             phase=phase,
             pair=job.pair,
             slot=job.slot,
+            session=job.prompt.session,
+            turn=job.prompt.turn,
             prompt_id=job.prompt.prompt_id,
             target_input_tokens=job.prompt.target_input_tokens,
             target_output_tokens=job.prompt.target_output_tokens,

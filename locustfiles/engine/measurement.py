@@ -24,7 +24,9 @@ from locustfiles.engine.live import Live
 from locustfiles.engine.load import Load, run_open, sleep_until
 from locustfiles.engine.preflight import preflight, table
 from locustfiles.engine.recorder import Recorder
+from locustfiles.engine.self_check import MOST_RPS, SelfCheck
 from locustfiles.engine.transport import Transport
+from locustfiles.engine.watch import Watch
 from providers.run import create_run
 from providers.simulator.child import at_simulator, simulator
 from providers.spec import Provider
@@ -47,6 +49,8 @@ class Measurement:
         self.ended = "running"
         self._names, self._environment = names, environment
         self._manifest = manifest.opening(experiment, self.run.run_id)
+        self.watch: Watch | None = None
+        self.live: Live | None = None
         self._lanes: dict[str, Lane] = {}
         self._pump: gevent.Greenlet | None = None
         self._abort = False
@@ -72,12 +76,25 @@ class Measurement:
         self._health = Health(transport, self.timetable)
         self._health.start()
         self._files.callback(self._health.stop)
+        self.watch = watch = Watch(experiment, self._names, self.timetable, self._health, self._self_check(transport))
+        self.load.watchers.append(watch.add)
         if experiment.preflight and self.load.asking:
             samples = preflight(self.load, list(self._lanes.values()))
             sys.stderr.write(table(samples) + "\n")
-        live = Live(self.run.live, self._recorder.tallies, self._health, self.timetable, experiment.place)
+        self.live = live = Live(self.run.live, self._recorder.tallies, watch, self.timetable, experiment.place)
         live.start()
         self._files.callback(live.stop)
+
+    def _self_check(self, transport: Transport) -> SelfCheck | None:
+        if not self.experiment.self_check:
+            return None
+        rate_rps = MOST_RPS if self.experiment.closed else self.experiment.rate_rps
+        check = SelfCheck(transport, self.timetable, self.run.self_check, rate_rps)
+        self._files.callback(check.stop)
+        if trouble := check.start():
+            sys.stderr.write(f"Warning: {trouble}\n")
+            self._manifest["warnings"].append(trouble)
+        return check
 
     def register(self, name: str) -> Lane:
         """A Locust user of this provider has started: its lane takes part from now on."""
@@ -100,9 +117,11 @@ class Measurement:
                 watcher(index)
 
     def wait(self) -> None:
-        """Return when the window is over, or the budget, or when the pump has died."""
-        while not self.load.finished() and not self._pump_failed:
+        """Return when the window is over, or the budget, when the pump has died, or when it came to nothing."""
+        while not (self.load.finished() or self._pump_failed or self._came_to_nothing):
             gevent.sleep(_WATCH_S)
+        if self._came_to_nothing and self.watch is not None:
+            sys.stderr.write(f"Stopping: this run ends INVALID whatever comes: {self.watch.words}\n")
 
     def drain(self) -> None:
         """No new work; wait for what is in flight, then cut off what still runs. Every request ends as a sample."""
@@ -138,6 +157,8 @@ class Measurement:
             return "crashed"
         if self._cut_short is False and not self._abort:
             return "finished"
+        if self._came_to_nothing and not interrupted:
+            return "invalid"
         return "interrupted" if interrupted else "stopped"
 
     def _lane(self, provider: Provider, transport: Transport) -> Lane:
@@ -149,6 +170,11 @@ class Measurement:
     def measured(self) -> bool:
         """At least one request of the measured window ended in a row."""
         return any(tally.measured for tally in self._recorder.tallies.values())
+
+    @property
+    def _came_to_nothing(self) -> bool:
+        """``--stop-on-invalid`` was given, and INVALID it will be."""
+        return self.experiment.stop_on_invalid and self.watch is not None and self.watch.beyond_recovery
 
     @property
     def _pump_failed(self) -> bool:
@@ -170,8 +196,9 @@ class Measurement:
         tallies = self._recorder.tallies
         worker = {"name": "local", "region": place.region, "cloud": place.cloud}
         clock = {"clock_offset_s": 0.0, "clock_uncertainty_s": 0.0}  # one process: nothing to compare with
+        checked = {"self_check": self.watch.self_check() if self.watch else None}
         return outcome | {
-            "workers": [worker | clock | self._health.report()],
+            "workers": [worker | clock | self._health.report() | checked],
             "matrix": {
                 "planned": {name: {place.region: 1} for name in tallies},
                 "realized": {name: {place.region: tally.sent} for name, tally in tallies.items()},

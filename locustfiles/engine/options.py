@@ -104,6 +104,8 @@ _SWITCHES = (
     ("--insecure-web", "let the web UI listen beyond this machine without a login"),
     ("--plan", "print requests, tokens, USD and duration, and exit"),
     ("--no-preflight", "do not send one request per provider before the load"),
+    ("--no-self-check", "do not measure a target of known truth beside the providers"),
+    ("--stop-on-invalid", "end the run as soon as it cannot become valid any more"),
     ("--no-score", "do not score the run when it ends"),
 )
 _READ_EARLY = ("--providers", "--results", "--region", "--cloud")
@@ -205,6 +207,8 @@ def experiment(
         max_cost_usd=options.max_cost_usd,
         preflight=not options.no_preflight,
         score=not options.no_score,
+        self_check=not options.no_self_check,
+        stop_on_invalid=options.stop_on_invalid,
         place=place,
     )
 

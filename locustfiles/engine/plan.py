@@ -26,12 +26,13 @@ def _row(experiment: Experiment, provider: Provider) -> tuple[str, ...]:
     if requests is None:
         return (provider.name, "as answered", "-", "-", "-")
     workload = experiment.workload
-    output_tokens = output_cap(provider, workload.output_tokens)
-    usd = requests * worst_usd(provider, workload.input_tokens, workload.output_tokens)
+    most_input_tokens, most_output_tokens = workload.largest
+    output_tokens = output_cap(provider, most_output_tokens)
+    usd = requests * worst_usd(provider, most_input_tokens, most_output_tokens)
     return (
         provider.name,
         f"{requests:,}",
-        f"{requests * experiment.workload.input_tokens:,}",
+        f"{workload.expected(experiment.seed, requests)[0]:,}",
         f"{requests * output_tokens:,}",
         "0 (mock)" if provider.type == "mock" else f"{usd:.2f}" if provider.priced else "unknown",
     )

@@ -25,6 +25,8 @@ class Prompt:
     messages: tuple[tuple[str, str], ...]  # (role, content)
     target_input_tokens: int | None = None
     target_output_tokens: int | None = None
+    session: str = ""
+    turn: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from providers.notation import figure as shown
+from providers.reasons import NOTE, RULES
 from scoring.metrics import SCORABLE, error_rate, wilson
-from scoring.notation import figure as shown
 from scoring.profile import Profile, load_profile
 from scoring.quantile import FLOORS
 from scoring.ranking import settle_s
 from scoring.score import contributions, geometric, normalize, point_worth
-from scoring.validity import NOTE, RULES
 from tests.unit.scoring.synthetic import AWS, GCP, Experiment
 
 PAGE = (Path(__file__).parents[3] / "scoring" / "README.md").read_text(encoding="utf-8")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.validity import DEGRADED, INVALID, LEVELS, NOTE, RULES, VALID, Reason, judge, worst
+from providers.reasons import DEGRADED, INVALID, LEVELS, NOTE, RULES, VALID
+from scoring.validity import Reason, judge, worst
 from tests.unit.scoring.synthetic import AWS, AZURE, GCP, THREE, WARM_UP_S, Experiment, Law, failed, worker
 
 
@@ -59,8 +60,8 @@ CASES = [
     ("lost_samples", INVALID, Experiment(manifest={"counts": {"aws": COUNTS | {"lost": 64}}})),
     ("clock", DEGRADED, Experiment(regions=("eu", "us"), manifest=TWO_WORKERS)),
     ("clock", INVALID, Experiment(regions=("eu", "us"), manifest=FAR_WORKERS)),
-    ("self_check", DEGRADED, Experiment(manifest={"self_check": {"ttft_error_p99_s": 0.004, "n": 60}})),
-    ("self_check", INVALID, Experiment(manifest={"self_check": {"ttft_error_p99_s": 0.020, "n": 60}})),
+    ("self_check", DEGRADED, busy(self_check={"n": 60, "ttft_error_p99_s": 0.004})),
+    ("self_check", INVALID, busy(self_check={"n": 60, "ttft_error_p99_s": 0.020})),
     ("empty_cell", INVALID, Experiment(manifest={"matrix": PLANNED})),
     ("n_small", DEGRADED, Experiment(rate_rps=2)),
     ("n_small", INVALID, Experiment(rate_rps=0.5)),
