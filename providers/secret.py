@@ -121,6 +121,6 @@ def _forms(value: str) -> Iterator[str]:
         if len(text) >= SHORTEST_SECRET:
             data = text.encode()
             yield from (text, quote(text, safe=""), quote(text), quote_plus(text), html.escape(text))
-            yield from (json.dumps(text)[1:-1], repr(text)[1:-1], data.hex())
+            yield from (json.dumps(text)[1:-1], text.replace("/", "\\/"), repr(text)[1:-1], data.hex())
             for encoded in (base64.b64encode(data), base64.urlsafe_b64encode(data)):
                 yield from (encoded.decode(), encoded.decode().rstrip("="))
