@@ -185,10 +185,15 @@ class Provider(Strict):
             parts.hostname.encode("idna")
         except UnicodeError:
             raise ValueError("not a host name") from None
-        if parts.query and any(key in parts.query.lower() for key in ("key=", "sig=", "token=")):
-            raise ValueError("a URL must not carry a key; use auth")
+        _refuse_key(parts.query)
         _ = parts.port  # ValueError when it is no number
         return url.rstrip("/")
+
+    @field_validator("path")
+    @classmethod
+    def _harmless_path(cls, path: str | None) -> str | None:
+        _refuse_key((path or "").partition("?")[2])
+        return path
 
     @model_validator(mode="before")
     @classmethod
@@ -244,6 +249,12 @@ class Provider(Strict):
     def priced(self) -> bool:
         """True when a request costs money that a cap should hold."""
         return self.price.per_token or self.price.per_request > 0
+
+
+def _refuse_key(query: str) -> None:
+    """URLs stand in logs, pages and exception texts."""
+    if any(key in query.lower() for key in ("key=", "sig=", "token=", "secret=", "x-amz-")):
+        raise ValueError("a URL must not carry a key; use auth")
 
 
 def _auth_of_header(header: str) -> dict[str, Any]:

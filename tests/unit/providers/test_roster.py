@@ -73,6 +73,8 @@ BAD_LINES = [
     ("providers: [{name: a, type: http, base_url: 'ftp://x'}]", "key 'base_url': got 'ftp://x': not an http(s) URL"),
     ("providers: [{name: a, type: http, base_url: 'https://u:p@x/v1'}]", "must not carry a user or password"),
     ("providers: [{name: a, type: http, base_url: 'https://x/v1?api-key=1'}]", "must not carry a key; use auth"),
+    ("providers: [{name: a, type: http, base_url: 'https://x/v1', path: '/m?key=1'}]", "must not carry a key"),
+    ("providers: [{name: a, type: http, base_url: 'https://x/v1?X-Amz-Signature=1'}]", "must not carry a key"),
     ("providers: [{name: a, type: http, base_url: 'https://h:99999/v1'}]", "Port out of range"),
     ("providers: [{name: a, type: http, base_url: 'http://far.example/v1'}]", "use https or allow_insecure"),
     ("providers: [{name: a, type: mock, base_url: 'https://x'}]", "a mock has no 'base_url'"),
