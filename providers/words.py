@@ -57,8 +57,9 @@ def asking(key: str, tokens: int, shared: list[str] | None = None) -> str:
     return text([*before, *draw(key, tokens - len(task) - len(before)), *task])
 
 
-def salted(content: str, key: str) -> str:
-    """The same text with other first words: as many tokens, but no cache has seen it."""
-    parts = content.split(" ", NONCE_TOKENS + 1)  # "", four words, the rest
-    fresh = draw(key, min(NONCE_TOKENS, len(parts) - 1))
-    return " ".join(("", *fresh, *parts[1 + len(fresh) :]))
+def salted(content: str, key: str, after: int = 0) -> str:
+    """The same text with other words behind the first ``after``: as many tokens, but no cache has seen it."""
+    parts = content.split(" ", after + NONCE_TOKENS + 1)  # "", the words before, four words, the rest
+    begin = after + 1
+    fresh = draw(key, max(0, min(NONCE_TOKENS, len(parts) - begin)))
+    return " ".join((*parts[:begin], *fresh, *parts[begin + len(fresh) :]))

@@ -1,7 +1,7 @@
 """A Workload is what every provider is asked: the same seeded sequence of prompts.
 
 It declares where prompts come from (drawn lengths, sessions, a file, a trace) and what they may share. It does not
-know when a prompt is sent, nor to whom: only the nonce in its first words depends on the provider.
+know when a prompt is sent, nor to whom: only the nonce, four of its words, depends on the provider.
 """
 
 from __future__ import annotations
@@ -144,9 +144,11 @@ class Workload(Strict):
         """
         draft = self._draft(seed, index, abreast, history)
         messages = draft.messages
-        if self.cache.kind == "bust":
-            (role, content), *rest = messages
-            messages = ((role, self._fresh(content, f"nonce:{run}:{seed}:{draft.cold}:{provider}")), *rest)
+        if self.cache.kind == "bust" or self.cache.prefix_tokens:
+            key = f"nonce:{run}:{seed}:{draft.cold}:{provider}"
+            place = self._nonce_message
+            role, content = messages[place]
+            messages = (*messages[:place], (role, self._fresh(content, key, place)), *messages[place + 1 :])
         return Prompt(draft.prompt_id, messages, draft.input_tokens, draft.output_tokens, draft.session, draft.turn)
 
     def _draft(self, seed: int, index: int, abreast: int | None, history: Sequence[str]) -> Draft:
@@ -164,11 +166,17 @@ class Workload(Strict):
     def _kept(self) -> dict[tuple[int, int, int | None], Draft]:
         return {}
 
-    def _fresh(self, content: str, key: str) -> str:
-        """Our words give way to the nonce; a person's text stays whole and comes after it."""
+    @cached_property
+    def _nonce_message(self) -> int:
+        """The first; the second where the first is a system message that all sessions share."""
+        alone = self.session.system_tokens - self.cache.prefix_tokens if self.session else NONCE_TOKENS
+        return int(self.cache.prefix_tokens > 0 and alone < NONCE_TOKENS)
+
+    def _fresh(self, content: str, key: str, place: int) -> str:
+        """Our words give way to the nonce, behind what is shared; a person's text stays whole and comes after it."""
         if self.file is not None and self.format != "trace":
             return f"{text(draw(key, NONCE_TOKENS))}\n\n{content}"
-        return salted(content, key)
+        return salted(content, key, 0 if place else self.cache.prefix_tokens)
 
     @cached_property
     def largest(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ It is llhttp's listener, so each read holds the body bytes it brought. What they
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import sub
 from typing import Any
 
 from providers.dialects.base import Failure
@@ -68,7 +69,7 @@ class Exchange:
     @property
     def observer_lag_s(self) -> float | None:
         """Our own lateness: the worst distance between a kernel stamp and the moment Python had the bytes."""
-        return max((seen - at for at, seen in zip(self.at_ns, self.seen_ns, strict=True)), default=0) / 1e9 or None
+        return max(map(sub, self.seen_ns, self.at_ns), default=0) / 1e9 or None
 
     @property
     def stamp(self) -> str:
@@ -78,8 +79,9 @@ class Exchange:
 
     def arrivals(self) -> list[Arrival]:
         """The body as it came; ValueError when it is encoded in a way nobody asked for and we cannot undo."""
+        start_ns = self.start_ns
         columns = zip(self.at_ns, decoded(self.headers, self.body), self.merged, strict=True)
-        return [Arrival(self.since_start_s(at), data, merged) for at, data, merged in columns if data]
+        return [Arrival((at - start_ns) / 1e9, data, merged) for at, data, merged in columns if data]
 
     def closed_by_peer(self) -> None:
         """End of file: the regular end of a body that only closing delimits, a break anywhere else."""

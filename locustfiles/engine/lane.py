@@ -6,7 +6,6 @@ Rendering happens ahead of time and decoding after the stream has ended; between
 from __future__ import annotations
 
 import logging
-import statistics
 import time
 from dataclasses import dataclass, field
 
@@ -164,7 +163,7 @@ class Lane:
             ttfo_s=reply.ttfo_s,
             e2e_s=reply.e2e_s,
             end_s=exchange.end_s,
-            gap_p50_s=statistics.median_low(gaps) if gaps else None,
+            gap_p50_s=gaps[(len(gaps) - 1) // 2] if gaps else None,
             gap_p99_s=gaps[-(-99 * len(gaps) // 100) - 1] if gaps else None,
             gap_max_s=gaps[-1] if gaps else None,
             chunks=len(reply.chunks),

@@ -101,11 +101,12 @@ for index in (7, 3, 40):
     assert [repr(shipped.prompt(5, index, "a", "run")) for index in (7, 3, 40)] == done.stdout.splitlines()
 
 
-def test_a_shared_prefix_is_shared_and_the_rest_is_not():
-    """The first N words of all prompts and providers are equal."""
+def test_a_shared_prefix_is_shared_and_the_rest_is_cold():
+    """The first N words of all prompts and providers are equal; behind them stands a nonce for each."""
     prompts = [text(workload(64, "shared_prefix:20").prompt(1, index, name)) for index in range(3) for name in "ab"]
     assert 1 == len({tuple(prompt[:20]) for prompt in prompts})
-    assert 3 == len({tuple(prompt[20:]) for prompt in prompts})
+    assert 6 == len({tuple(prompt[20 : 20 + NONCE_TOKENS]) for prompt in prompts})
+    assert 3 == len({tuple(prompt[20 + NONCE_TOKENS :]) for prompt in prompts})
 
 
 def test_repeat_is_one_prompt_for_ever():

@@ -83,11 +83,15 @@ def test_bust_keeps_sessions_apart_and_turns_together():
     assert 10 == len({session for session, _ in beginnings}) == len(beginnings)
 
 
-def test_a_shared_prefix_is_common_to_all_sessions():
-    """The instructions of an agent, and no word more."""
-    systems = {p.messages[0][1] for p in (sessions(1, "shared_prefix:16").prompt(1, i, "a") for i in range(5))}
-    assert 5 == len(systems)
-    assert 1 == len({tuple(system.split()[:16]) for system in systems})
+@pytest.mark.parametrize(("shared", "nonced"), [(16, 0), (36, 0), (37, 1), (40, 1)])
+def test_a_shared_prefix_is_common_to_all_sessions_and_no_word_more(shared, nonced):
+    """The nonce stands behind it, in the user's first message where the system message is shared whole."""
+    declared = sessions(2, f"shared_prefix:{shared}", abreast=1)
+    told = [declared.prompt(1, index, name) for index in range(6) for name in "ab"]
+    after = 0 if nonced else shared
+    assert 1 == len({tuple(prompt.messages[0][1].split()[:shared]) for prompt in told})
+    nonces = {tuple(prompt.messages[nonced][1].split()[after : after + NONCE_TOKENS]) for prompt in told}
+    assert 6 == len(nonces)  # three sessions, two providers
 
 
 def test_own_history_puts_the_answers_of_the_provider_in_place():
