@@ -38,6 +38,7 @@ ErrorKind = Literal[
 ]  # fmt: skip
 ERROR_KINDS: tuple[str, ...] = get_args(ErrorKind)
 PHASES: tuple[str, ...] = get_args(Phase)
+BEFORE_LOAD = ("preflight", "cold")  # asked one by one, no part of the load
 DETAIL_LIMIT = 200
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from providers.reasons import INVALID
 from scoring import evidence
 from scoring.cell import Cell, make_cell
+from scoring.cold import cold_start
 from scoring.errors import NothingMeasuredError
 from scoring.frame import LOCAL, Frame
 from scoring.metrics import Figure, Terms, edge_rtt
@@ -62,7 +63,7 @@ def analyse(frame: Frame, profile: Profile, *, accept_invalid: bool = False) -> 
             reasons += _tag_reasons(frame, capability, own, floor, fastest)
             spoiled = frozenset() if accept_invalid else _spoiled(capability, own, reasons)
             tag = rank(_question(frame, capability, own, slo, spoiled), profile)
-            _add_edges(frame, tag)
+            _add_from_outside(frame, tag)
             reasons += _result_reasons(tag, profile)
             tags.append(tag)
     return Analysis(frame, profile, slo, floor, tuple(tags), tuple(reasons), accept_invalid)
@@ -115,7 +116,8 @@ def _question(
     window_s = max(span[1] - span[0], 1e-9)
     terms = {name: Terms(frame.basis, window_s, slo, _hourly_usd(frame.declared.get(name) or {})) for name in cells}
     mixed = evidence.reasoning_mixed({name: list(own.values()) for name, own in cells.items()})
-    return Question(capability, cells, terms, span, int(frame.config.get("seed") or 0), mixed, spoiled)
+    seed, paired = int(frame.config.get("seed") or 0), frame.config.get("pairing") != "none"
+    return Question(capability, cells, terms, span, seed, paired, mixed, spoiled)
 
 
 def _hourly_usd(entry: Mapping[str, Any]) -> float | None:
@@ -144,11 +146,12 @@ def _scored(standing: Standing, profile: Profile, tag: Tag) -> list[tuple[str, F
     return [(m, standing.figures[tag.reading.get(m, m)]) for m, weight in profile.indicators.items() if weight]
 
 
-def _add_edges(frame: Frame, tag: Tag) -> None:
-    """From all phases: connections are opened before the window."""
+def _add_from_outside(frame: Frame, tag: Tag) -> None:
+    """What other phases tell: connections are opened before the window, and a cold start comes before all."""
     for standing in tag.standings:
         rows = frame.samples[frame.samples["provider"] == standing.name]
         regions = set(standing.regions)
-        standing.figures["edge_rtt_s"] = edge_rtt(rows[rows["region"].isin(regions)])
-        for region in regions:
-            standing.regions[region]["edge_rtt_s"] = edge_rtt(rows[rows["region"] == region])
+        pooled = [(standing.figures, rows[rows["region"].isin(regions)])]
+        for figures, own in [*pooled, *((standing.regions[r], rows[rows["region"] == r]) for r in regions)]:
+            figures["edge_rtt_s"] = edge_rtt(own)
+            figures.update(cold_start(own, figures, frame.basis))

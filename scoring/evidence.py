@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from providers.reasons import RULES
+from providers.sample import BEFORE_LOAD
 from scoring.cell import Cell, latency, own_lag_s
 from scoring.frame import LOCAL, Frame
 from scoring.quantile import FLOORS, sample_quantile
@@ -209,7 +210,7 @@ def _price_age_days(entry: Mapping[str, Any], manifest: Mapping[str, Any]) -> in
 def _empty_cells(frame: Frame) -> list[Reason]:
     """A provider that answered nothing still has rows; no row at all means that nobody asked."""
     planned = (frame.manifest.get("matrix") or {}).get("planned") or {}
-    asked = frame.samples[frame.samples["phase"] != "preflight"]
+    asked = frame.samples[~frame.samples["phase"].isin(BEFORE_LOAD)]
     present = set(asked[["provider", "region"]].drop_duplicates().itertuples(index=False, name=None))
     found: list[Reason] = []
     for provider, regions in planned.items():

@@ -36,6 +36,7 @@ def print_report(summary: Json, console: Console | None = None) -> None:
         console.print(Text(tag["capability"], style="italic"))
         console.print(_table(tag, console.width))
         _print_strips(tag, console)
+        _print_cold(tag, console)
         _print_words(tag, console)
 
 
@@ -157,6 +158,22 @@ def _strip(provider: Json, inks: Mapping[str, tuple[str, str]], width: int) -> T
         line.append(inks[name][0] * (end - drawn), style=inks[name][1])
         drawn = end
     return line.append(" " * (_STRIP - drawn)).append(f" {points(points_so_far):>5}", style="bold")
+
+
+def _print_cold(tag: Json, console: Console) -> None:
+    """First requests, beside the warm medians that they are no part of."""
+    for provider in tag["providers"]:
+        metrics = provider["metrics"]
+        if "cold_ttft" in metrics:
+            told = [f"{stem.upper()} {_cold(metrics, stem)}" for stem in ("ttft", "e2e")]
+            console.print(Text(f"Cold start of {provider['name']}: {', '.join(told)}"))
+
+
+def _cold(metrics: Json, stem: str) -> str:
+    took, ratio = metrics[f"cold_{stem}"], metrics[f"cold_{stem}_ratio"]["value"]
+    if took["value"] is None:
+        return "unknown (it failed)"
+    return figure(took["value"], "s") + ("" if ratio is None else f" ({digits(ratio)} x the warm median)")
 
 
 def _print_words(tag: Json, console: Console) -> None:

@@ -53,6 +53,16 @@ def _gaps(kind: str, rng: random.Random, burstiness: float) -> Iterator[float]:
             yield rng.gammavariate(burstiness, 1 / burstiness)
 
 
+def busiest(offsets: Sequence[float], seconds: float) -> int:
+    """The most arrivals within any stretch of so many seconds."""
+    first = most = 0
+    for last, at_s in enumerate(offsets):
+        while at_s - offsets[first] >= seconds:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
 def owner(seed: int, index: int, workers: int) -> int:
     """The worker that fires arrival ``index``: random thinning keeps the fleet's law exact for every kind."""
     if workers == 1:

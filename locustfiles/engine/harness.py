@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -23,12 +22,13 @@ from gevent.event import Event
 from locust import events
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
-from locustfiles.engine import options, secrecy
+from locustfiles.engine import asked, options, secrecy
 from locustfiles.engine.credentials import check_sdks
 from locustfiles.engine.experiment import Experiment, Place
+from locustfiles.engine.load import sleep_until
 from locustfiles.engine.measurement import Measurement
 from locustfiles.engine.native_stats import NativeStats, percentile, whole_milliseconds
-from locustfiles.engine.plan import plan
+from locustfiles.engine.plan import check_budget, plan
 from locustfiles.engine.users import user_classes
 from locustfiles.engine.web import check_address, refuse_foreign_posts, refuse_impossible_starts
 from providers.errors import ConfigError, NephoscopeError
@@ -93,24 +93,24 @@ class Harness:
         self._window_s = self._options.run_time
         self._spawn_rate = self._options.spawn_rate
         self._native = NativeStats(environment)
+        self._shape, environment.shape_class = environment.shape_class, None  # we start its levels, not Locust
         self._conductor: gevent.Greenlet | None = None
         self._spawned = Event()
         self._opened = Event()  # no measurement is half open
         self._opened.set()
         self._interrupts = 0
         self._draining = False
-        self._slots: Counter[type] = Counter()
         environment.nephoscope = self
         secrecy.keep(roster.scrubber(), runner)
         self._check()
         self._take_over()
 
-    def slot(self, user_class: type) -> tuple[int, int]:
-        """(this user's slot, the most slots any provider has): users of a class are numbered as they start."""
-        slot = self._slots[user_class]
-        self._slots[user_class] += 1
-        weights = [other.weight for other in self.environment.user_classes]
-        return slot, max(1, self.runner.target_user_count * max(weights) // sum(weights))
+    @property
+    def slots(self) -> int:
+        """The most users that any provider has in closed loop."""
+        assert self.measurement is not None
+        weights = [user_class.weight for user_class in self.environment.user_classes]
+        return int(max(1, self.measurement.experiment.users * max(weights) // sum(weights)))
 
     # ---- before the load
 
@@ -132,10 +132,12 @@ class Harness:
         try:
             check_sdks(self.roster, self._taking_part())
             # Now, while "no -u" can still be told from Locust's default of one user.
-            self._options.arrivals = options.arrivals_of(self._options)
+            self._options.arrivals = asked.arrivals_of(self._options)
             if self._interactive and not self._options.plan:
                 return  # the form will say how much
             experiment = self._experiment(self._window_s)
+            for warning in check_budget(experiment, self._taking_part()):
+                sys.stderr.write(f"Warning: {warning}\n")
         except NephoscopeError as error:
             refuse(str(error))
         if self._options.plan:
@@ -149,8 +151,12 @@ class Harness:
     def _experiment(self, window_s: float | None) -> Experiment:
         if load_roster(self.roster.path).sha256 != self.roster.sha256:  # the simulator would play another file
             raise ConfigError(f"{self.roster.path}: changed since this process started; start it anew")
-        asked = options.experiment(self._options, self.roster, self._taking_part(), self.place, window_s)
-        return self._design(self._options, asked) if self._design else asked
+        taking_part = self._taking_part()
+        experiment = asked.experiment(self._options, self.roster, taking_part, self.place, window_s, self._shape)
+        if self._design:
+            experiment = self._design(self._options, experiment)
+        check_budget(experiment, self._taking_part())
+        return experiment
 
     def _taking_part(self) -> list[Provider]:
         """Positional names and the class picker may leave providers out."""
@@ -192,6 +198,8 @@ class Harness:
         closed = self.measurement is not None and self.measurement.experiment.closed
         count = user_count if closed else self._one_each()
         rate = spawn_rate if closed and (self._interactive or self._spawn_rate) else count
+        if levels := self.measurement.experiment.levels if self.measurement else ():
+            count, rate = levels[0].users, levels[0].spawn_rate
         self._spawned.clear()
         self._start(count, rate, wait=wait, user_classes=user_classes)
         self._conductor = gevent.spawn(self._conduct)
@@ -204,7 +212,6 @@ class Harness:
             if self._options.arrivals == "closed":
                 self._options.num_users = user_count
         self.environment.host = None  # the form's host would overwrite every provider's
-        self._slots.clear()
         names = [provider.name for provider in self._taking_part()]
         self.measurement = Measurement(self._experiment(window_s), self.environment, names)
         if self._watch:
@@ -250,7 +257,11 @@ class Harness:
         assert measurement is not None
         self._spawned.wait()
         measurement.begin()
-        measurement.wait()
+        shaping = gevent.spawn(self._follow_shape, measurement)
+        try:
+            measurement.wait()
+        finally:
+            shaping.kill()
         measurement.drain()  # here already: Locust's stop looks at its own stack first, which takes it 16 ms
         self._conductor = None  # from here on a stop must not kill the greenlet that stops
         if self.web_ui is None:
@@ -260,6 +271,16 @@ class Harness:
         if self._options.autostart and self._options.autoquit != -1:
             gevent.sleep(self._options.autoquit)
             self._leave()
+
+    def _follow_shape(self, measurement: Measurement) -> None:
+        """Bring the users to each level at its time; while they come and go the phase is a ramp."""
+        for level in measurement.experiment.levels[1:]:
+            sleep_until((measurement.timetable.warmup_at or 0.0) + level.from_s)
+            self._spawned.clear()
+            measurement.timetable.changing = True
+            self._start(level.users, level.spawn_rate)
+            self._spawned.wait()
+            measurement.timetable.changing = False
 
     def _interrupted(self) -> None:
         """Ctrl-C: the first drains, the second waits for nothing, the third is gone."""

@@ -42,6 +42,7 @@ class Job:
     wire: bytes = field(repr=False)  # gevent prints the arguments of a greenlet that died
     pair: str
     slot: int | None = None
+    answers: list[str] | None = None  # takes the answer, for later prompts of a session that carry it
 
 
 class Lane:
@@ -65,13 +66,25 @@ class Lane:
         self._tally = recorder.tallies[provider.name]
         self._counter = 0
 
-    def prepare(self, workload: Workload, seed: int, index: int, pair: str, slot: int | None = None) -> Job:
-        prompt = workload.prompt(seed, index, self.provider.name, self._run_id)
+    def prepare(
+        self,
+        workload: Workload,
+        seed: int,
+        index: int,
+        pair: str,
+        slot: int | None = None,
+        slots: int | None = None,
+        answers: list[str] | None = None,
+    ) -> Job:
+        """``slots`` users ask abreast in closed loop; ``answers`` are this provider's own in the session."""
+        prompt = workload.prompt(
+            seed, index, self.provider.name, self._run_id, abreast=slots, history=tuple(answers or ())
+        )
         self._counter += 1
         request_id = f"{self._run_id}-{self.provider.name}-{self._counter}"
         request = self._dialect.build(prompt, self.provider)
         proof = self._credential.headers(request)  # a signature's clock starts here, just ahead of the send
-        return Job(request_id, prompt, rendered(request, proof, request_id), pair, slot)
+        return Job(request_id, prompt, rendered(request, proof, request_id), pair, slot, answers)
 
     def perform(self, job: Job, phase: Phase, scheduled_at: float, held_s: float | None = None) -> Sample:
         """Send, wait, decode, record. What goes wrong on the way is in the sample, not raised.
@@ -144,6 +157,8 @@ class Lane:
         # A stream that said its end is whole, even if its connection then broke.
         broke = exchange.failure if not (reply.ended and reply.failure is None) else None
         failure = broke or reply.failure
+        if job.answers is not None and failure is None:
+            job.answers.append(reply.text("answer"))
         gaps = sorted(reply.gaps_s)
         usage, bounded = reply.usage, reply.bounded
         input_tokens = usage.input_tokens if usage.input_tokens is not None else _estimated_input(job, reply)

@@ -1,6 +1,7 @@
-"""The Load asks: open loop by a schedule that no provider can slow down, closed loop by users that wait for answers.
+"""The Load asks, within budget and limits; in open loop by a schedule that no provider can slow down.
 
-Locust's user classes are the registration in open loop, one user per provider; in closed loop each user is a slot.
+Locust's user classes are the registration in open loop, one user per provider. Users that wait for answers are
+``closed``'s.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import partial
 import gevent
 from gevent.pool import Pool
 
-from locustfiles.engine.arrivals import firing_order
+from locustfiles.engine.arrivals import firing_order, owner
 from locustfiles.engine.budget import Budget, worst_usd
 from locustfiles.engine.experiment import Experiment, Timetable
 from locustfiles.engine.gate import Gate
@@ -21,8 +22,6 @@ from locustfiles.engine.lane import CutOffError, Job, Lane
 from providers.sample import Phase, Sample
 
 POOL_SIZE = 512  # requests in flight per provider and worker; an arrival beyond is a dropped sample
-PATIENCE_S = 0.1
-STAGGER_S = 1.0  # closed-loop users begin spread over this, so that they do not ask in step
 
 
 @dataclass(slots=True)
@@ -34,6 +33,8 @@ class Load:
     budget: Budget
     lanes: dict[str, Lane]
     asking: bool = True
+    worker: int = 0  # this process's number among ``workers``, which share one schedule
+    workers: int = 1
     retired: set[str] = field(default_factory=set)  # providers that nothing more is asked of
     gates: dict[str, Gate] = field(default_factory=dict)
     watchers: list[Callable[[Sample], None]] = field(default_factory=list)  # told every sample as it ends
@@ -114,6 +115,8 @@ def run_open(load: Load, start_at: float) -> None:
         due = start_at + offset_s
         if load.timetable.over(due):
             return
+        if owner(experiment.seed, index, load.workers) != load.worker:
+            continue
         # Rendered before its moment, so that the moment itself costs a spawn and a send.
         jobs = {
             name: lane.prepare(experiment.workload, experiment.seed, index, str(index))
@@ -143,26 +146,6 @@ def _fire(load: Load, pool: Pool, lane: Lane, job: Job, due: float) -> None:
 def _crowd(gate: Gate) -> str:
     held = "" if gate.open else f", or held back by {gate.named}"
     return f"{POOL_SIZE} requests were in flight{held}"
-
-
-def run_closed(load: Load, lane: Lane, slot: int, slots: int) -> None:
-    """One user: ask, wait for the answer, ask again. Slot and iteration pair the prompts across providers.
-
-    ``slots`` is the same for all providers, also where weights give them different numbers of users. A user that fails
-    at once asks again only ``PATIENCE_S`` after it asked: a dead provider must not eat the processor of the others.
-    """
-    gevent.sleep(STAGGER_S * slot / slots)
-    iteration = 0
-    while not load.finished():
-        pair = f"{slot}.{iteration}"
-        index = iteration * slots + slot
-        job = lane.prepare(load.experiment.workload, load.experiment.seed, index, pair, slot)
-        now = time.time()
-        if not load.admit(lane, job):
-            return
-        if load.perform(lane, job, load.timetable.phase(now), now).error:
-            sleep_until(now + PATIENCE_S)
-        iteration += 1
 
 
 def sleep_until(due: float) -> None:

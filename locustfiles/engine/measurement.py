@@ -16,6 +16,7 @@ import gevent
 
 from locustfiles.engine import manifest
 from locustfiles.engine.budget import Budget
+from locustfiles.engine.closed import Seats
 from locustfiles.engine.credentials import Keyring
 from locustfiles.engine.experiment import Experiment, Timetable
 from locustfiles.engine.health import Health
@@ -52,6 +53,7 @@ class Measurement:
         self.watch: Watch | None = None
         self.live: Live | None = None
         self._lanes: dict[str, Lane] = {}
+        self.seats = {name: Seats() for name in names}
         self._pump: gevent.Greenlet | None = None
         self._abort = False
         self._cut_short: bool | None = None  # None while nobody has stopped it
@@ -78,7 +80,7 @@ class Measurement:
         self._files.callback(self._health.stop)
         self.watch = watch = Watch(experiment, self._names, self.timetable, self._health, self._self_check(transport))
         self.load.watchers.append(watch.add)
-        if experiment.preflight and self.load.asking:
+        if (experiment.preflight or experiment.cold_start) and self.load.asking:
             samples = preflight(self.load, list(self._lanes.values()))
             sys.stderr.write(table(samples) + "\n")
         self.live = live = Live(self.run.live, self._recorder.tallies, watch, self.timetable, experiment.place)

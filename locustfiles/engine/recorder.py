@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from providers.sample import COLUMNS, Sample, to_line
+from providers.sample import BEFORE_LOAD, COLUMNS, Sample, to_line
 
 BINS_PER_DECADE = 20  # histogram bins of live.jsonl: bin b holds [10^(b/20), 10^((b+1)/20)) ms
 
@@ -82,7 +82,7 @@ class Recorder:
     def take(self, sample: Sample) -> None:
         self._write(to_line(sample))
         self.tallies[sample.provider].add(sample)
-        if sample.phase != "preflight":
+        if sample.phase not in BEFORE_LOAD:
             self._tell_locust(sample)
 
     def _tell_locust(self, sample: Sample) -> None:

@@ -86,6 +86,9 @@ class Reply:
         reads = [chunk.read for chunk in self.chunks]
         return [c.merged and c.read == later for c, later in zip(self.chunks, [*reads[1:], None], strict=False)]
 
+    def text(self, category: str) -> str:
+        return "".join(f.text for c in self.chunks for f in c.fragments if f.category == category)
+
     def chars(self, *categories: Category) -> int:
         return sum(map(self.said.__getitem__, categories))
 
