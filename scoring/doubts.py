@@ -23,6 +23,11 @@ def said(summary: Json) -> str:
     return _SAID[level]
 
 
+def accepted(provider: Json) -> bool:
+    """It is INVALID and was ranked nevertheless, by --accept-invalid."""
+    return bool(provider["verdict"]["level"] == "INVALID" and provider["status"] != "invalid")
+
+
 def checked(summary: Json) -> list[str]:
     """What each worker's known target showed, and what such a target cannot show; empty where there was none."""
     return [_checked(check) for check in summary["run"].get("self_checks") or ()]

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from providers.notation import chance, digits, duration, figure, points
-from scoring.doubts import capital, checked, grouped, said
+from scoring.doubts import accepted, capital, checked, grouped, said
 
 Json = Mapping[str, Any]
 _STYLE = {"VALID": "bold green", "DEGRADED": "bold yellow", "INVALID": "bold red", "NOTE": "dim"}
@@ -98,6 +98,7 @@ def _row(provider: Json, reads: Json, name_width: int) -> list[Text]:
     metrics = provider["metrics"]
     first = provider["p_first"]
     where = provider["region"] if provider["status"] == "ok" else provider["status"].replace("_", " ")
+    where = "INVALID, accepted" if accepted(provider) else where
     score = _NONE if provider["score"] is None else points(provider["score"])
     interval = (
         _NONE if provider["score_lo"] is None else _DASH.join(map(points, (provider["score_lo"], provider["score_hi"])))

@@ -35,7 +35,7 @@ QUICK = "tests/e2e/data/quick.yaml"
 PROBE = """
 import json
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
-from locustfiles.engine import harness, options
+from locustfiles.engine import harness, options, self_check
 parser = get_empty_argument_parser()
 setup_parser_arguments(parser)
 known = len(parser._actions)
@@ -44,6 +44,7 @@ print(json.dumps({
     "flags": {action.option_strings[0]: [action.env_var, action.default] for action in parser._actions[known:]},
     "known": [name for action in parser._actions for name in action.option_strings],
     "refused": list(options._REFUSED),
+    "self_check": self_check.COLUMNS,
     "exit_codes": [value for name, value in vars(harness).items() if name.startswith("EXIT_")],
 }))
 """
@@ -228,6 +229,7 @@ def test_every_field_of_a_manifest_stands(short_run):
     manifest = short_run.read_manifest()
     config, (worker,) = manifest["config"], manifest["workers"]
     parts = [manifest, config, config["arrivals"], config["phases"], worker, *manifest["counts"].values()]
+    parts.append(worker["self_check"])
     parts += [manifest[name] for name in ("hashes", "host", "phases", "matrix")]
     assert set() == {name for part in parts for name in part} - quoted(part_of_run("### `manifest.json`"))
 
@@ -235,8 +237,13 @@ def test_every_field_of_a_manifest_stands(short_run):
 def test_every_field_of_the_live_file_stands(short_run):
     """As its last line has them."""
     last = json.loads(short_run.live.read_text(encoding="utf-8").splitlines()[-1])
-    parts = [last, *last["cells"], *last["workers"]]
+    parts = [last, *last["cells"], *last["workers"], last["cells"][0]["recent"], last["cells"][0]["verdict"]]
     assert set() == {name for part in parts for name in part} - quoted(part_of_run("### `live.jsonl`"))
+
+
+def test_every_column_of_the_self_check_stands(engine):
+    """All that is in ``self_check.csv``, in its words."""
+    assert set() == set(engine["self_check"]) - quoted(part_of_run("### The self-check"))
 
 
 def part_of_run(heading):

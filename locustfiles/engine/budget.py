@@ -13,12 +13,12 @@ _INPUT_MARGIN = 1.25
 class Budget:
     def __init__(self, cap_usd: float | None) -> None:
         self._cap_usd = cap_usd
-        self._spent_usd = self._reserved_usd = 0.0
+        self.spent_usd = self._reserved_usd = 0.0  # unknown bills count as their worst case
         self.exhausted = False
 
     def reserve(self, worst_usd: float) -> bool:
         """True when a request that may cost ``worst_usd`` still fits; the first that does not ends the run."""
-        if self._cap_usd is not None and self._spent_usd + self._reserved_usd + worst_usd > self._cap_usd:
+        if self._cap_usd is not None and self.spent_usd + self._reserved_usd + worst_usd > self._cap_usd:
             self.exhausted = True
             return False
         self._reserved_usd += worst_usd
@@ -27,7 +27,7 @@ class Budget:
     def settle(self, worst_usd: float, cost_usd: float | None) -> None:
         """Replace the reservation by the bill; an unknown bill counts as its worst case."""
         self._reserved_usd -= worst_usd
-        self._spent_usd += worst_usd if cost_usd is None else cost_usd
+        self.spent_usd += worst_usd if cost_usd is None else cost_usd
 
 
 def worst_usd(provider: Provider, input_tokens: int, output_tokens: int) -> float:

@@ -13,7 +13,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import gevent
@@ -25,12 +26,14 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRu
 from locustfiles.engine import asked, options, secrecy
 from locustfiles.engine.credentials import check_sdks
 from locustfiles.engine.experiment import Experiment, Place
+from locustfiles.engine.form import take_form
 from locustfiles.engine.load import sleep_until
 from locustfiles.engine.measurement import Measurement
 from locustfiles.engine.native_stats import NativeStats, percentile, whole_milliseconds
 from locustfiles.engine.plan import check_budget, plan
+from locustfiles.engine.tab import add_tab
 from locustfiles.engine.users import user_classes
-from locustfiles.engine.web import check_address, refuse_foreign_posts, refuse_impossible_starts
+from locustfiles.engine.web import check_address, note_edits, refuse_foreign_posts, refuse_impossible_starts
 from providers.errors import ConfigError, NephoscopeError
 from providers.roster import Roster, load_roster
 from providers.run import Run
@@ -100,6 +103,7 @@ class Harness:
         self._opened.set()
         self._interrupts = 0
         self._draining = False
+        self._edits: list[dict[str, Any]] = []  # made in the browser since the last run
         environment.nephoscope = self
         secrecy.keep(roster.scrubber(), runner)
         self._check()
@@ -126,7 +130,9 @@ class Harness:
             except NephoscopeError as error:
                 refuse(str(error))
             refuse_foreign_posts(self.web_ui)
-            refuse_impossible_starts(self.web_ui, self._why_not)
+            refuse_impossible_starts(self.web_ui, self._why_not, self._note_edit)
+            note_edits(self.web_ui, self._note_edit)
+            add_tab(self.web_ui, self._last_line, lambda: self.measurement.refused_edit if self.measurement else "")
         for warning in self.roster.warnings:
             sys.stderr.write(f"Warning: {warning}\n")
         try:
@@ -135,7 +141,7 @@ class Harness:
             self._options.arrivals = asked.arrivals_of(self._options)
             if self._interactive and not self._options.plan:
                 return  # the form will say how much
-            experiment = self._experiment(self._window_s)
+            experiment = self._experiment(self._options, self._window_s)
             for warning in check_budget(experiment, self._taking_part()):
                 sys.stderr.write(f"Warning: {warning}\n")
         except NephoscopeError as error:
@@ -148,13 +154,13 @@ class Harness:
     def _interactive(self) -> bool:
         return self.web_ui is not None and not self._options.autostart
 
-    def _experiment(self, window_s: float | None) -> Experiment:
+    def _experiment(self, given: Any, window_s: float | None) -> Experiment:
         if load_roster(self.roster.path).sha256 != self.roster.sha256:  # the simulator would play another file
             raise ConfigError(f"{self.roster.path}: changed since this process started; start it anew")
         taking_part = self._taking_part()
-        experiment = asked.experiment(self._options, self.roster, taking_part, self.place, window_s, self._shape)
+        experiment = asked.experiment(given, self.roster, taking_part, self.place, window_s, self._shape)
         if self._design:
-            experiment = self._design(self._options, experiment)
+            experiment = self._design(given, experiment)
         check_budget(experiment, self._taking_part())
         return experiment
 
@@ -213,7 +219,9 @@ class Harness:
                 self._options.num_users = user_count
         self.environment.host = None  # the form's host would overwrite every provider's
         names = [provider.name for provider in self._taking_part()]
-        self.measurement = Measurement(self._experiment(window_s), self.environment, names)
+        self.measurement = Measurement(self._experiment(self._options, window_s), self.environment, names)
+        while self._edits:
+            self.measurement.note_edit(self._edits.pop(0))
         if self._watch:
             self._watch(self.measurement)
         self.measurement.open()
@@ -222,15 +230,30 @@ class Harness:
         gc.freeze()  # a full collection over Locust's objects stops the loop for 20 ms and more
         gc.set_threshold(50_000, 20, 100)
 
-    def _why_not(self, user_count: int) -> str:
-        """Why the web form's start cannot be had; empty when it can."""
-        if self._options.arrivals == "closed":
-            self._options.num_users = user_count
+    def _why_not(self, form: Mapping[str, str]) -> str:
+        """Why the web form's start cannot be had; empty when it can. A run's load is part of its experiment."""
+        if self.runner.state in (STATE_RUNNING, STATE_SPAWNING) or not self._opened.is_set():
+            return "a run is in progress and its load stays as it began; stop it and start another"
         try:
-            self._experiment(self._window_s)
+            given = take_form(self._options, form)
+            self._experiment(given, given.run_time or self._window_s)
         except NephoscopeError as error:
             return str(error)
         return ""
+
+    def _note_edit(self, what: str, asked: dict[str, Any], refused: str) -> None:
+        """For the manifest of the run it met, or of the one it begins."""
+        edit = {"at": round(time.time(), 3), "what": what, "asked": asked, "refused": refused}
+        if self.measurement is not None and self.measurement.ended == "running":
+            self.measurement.note_edit(edit)
+            if refused:
+                _log.warning("edit refused: %s", refused)
+        else:
+            self._edits.append(edit)
+
+    def _last_line(self) -> dict[str, Any]:
+        live = self.measurement.live if self.measurement else None
+        return live.last if live else {"cells": []}
 
     def _one_each(self) -> int:
         """Open loop: a user per provider, whatever -u or weights say; the rate is the load."""

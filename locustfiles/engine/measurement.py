@@ -49,7 +49,7 @@ class Measurement:
         self.load = Load(experiment, self.timetable, Budget(experiment.max_cost_usd), {})
         self.ended = "running"
         self._names, self._environment = names, environment
-        self._manifest = manifest.opening(experiment, self.run.run_id)
+        self._manifest: dict[str, Any] = manifest.opening(experiment, self.run.run_id) | {"edits": []}
         self.watch: Watch | None = None
         self.live: Live | None = None
         self._lanes: dict[str, Lane] = {}
@@ -90,13 +90,24 @@ class Measurement:
     def _self_check(self, transport: Transport) -> SelfCheck | None:
         if not self.experiment.self_check:
             return None
-        rate_rps = MOST_RPS if self.experiment.closed else self.experiment.rate_rps
+        rate_rps = MOST_RPS if self.experiment.closed else self.experiment.peak_rps
         check = SelfCheck(transport, self.timetable, self.run.self_check, rate_rps)
         self._files.callback(check.stop)
         if trouble := check.start():
             sys.stderr.write(f"Warning: {trouble}\n")
             self._manifest["warnings"].append(trouble)
         return check
+
+    def note_edit(self, edit: dict[str, Any]) -> None:
+        """What a person changed, or wanted to, in the web UI."""
+        self._manifest["edits"].append(edit)
+        self.run.write_manifest(self._manifest)
+
+    @property
+    def refused_edit(self) -> str:
+        """Why the newest edit was refused, in words; empty when it was taken."""
+        edits = self._manifest["edits"]
+        return str(edits[-1]["refused"]) if edits else ""
 
     def register(self, name: str) -> Lane:
         """A Locust user of this provider has started: its lane takes part from now on."""

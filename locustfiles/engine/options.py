@@ -68,7 +68,7 @@ def add_flags(parser: Any) -> None:
     parser.allow_abbrev = False  # an abbreviated --providers would be unknown to the early reader
     parser.error = _refuse
     flags = parser.add_argument_group("Nephoscope")
-    for name, kind, default, text in _FLAGS:
+    for name, kind, default, text in FLAGS:
         _add(flags, name, kind, default, text)
     for name, text in _SWITCHES:
         _add(flags, name, None, False, text)
@@ -80,7 +80,7 @@ def add_flags(parser: Any) -> None:
                 _turn_down(action, option, reason)
 
 
-_FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
+FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
     ("--providers", str, DEFAULT_PROVIDERS, "FILE: the endpoints to compare"),
     ("--workload", str, "chat", "NAME|FILE: what every provider is asked"),
     ("--arrivals", ("closed", *OPEN_KINDS, "trace"), None, "how requests arrive [poisson; closed when -u is given]"),
@@ -106,7 +106,7 @@ _SWITCHES = (
     ("--no-score", "do not score the run when it ends"),
 )
 _READ_EARLY = ("--providers", "--results", "--region", "--cloud")
-_IN_WEB_FORM = ("--rate", "--warm-up", "--drain", "--seed")
+IN_WEB_FORM = ("--rate", "--warm-up", "--drain", "--seed")
 
 
 def _add(flags: Any, name: str, kind: Any, default: Any, text: str) -> None:
@@ -122,7 +122,7 @@ def _add(flags: Any, name: str, kind: Any, default: Any, text: str) -> None:
         action = flags.add_argument(name, choices=kind, default=default, env_var=variable, help=shown)
     else:
         action = flags.add_argument(name, type=kind, default=default, env_var=variable, help=shown)
-    action.include_in_web_ui = name in _IN_WEB_FORM
+    action.include_in_web_ui = name in IN_WEB_FORM
     action.is_secret = action.is_required = action.is_multiple = False
 
 

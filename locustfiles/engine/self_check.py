@@ -68,14 +68,15 @@ class SelfCheck:
         gevent.killall([*self._pool, *([self._asking] if self._asking else [])])
         while self._endpoint and self._endpoint.idle:
             self._endpoint.idle.pop().close()
-        if self._child is not None:
-            self._child.stdin.close()
-            self._child.stdout.close()
+        child, self._child = self._child, None
+        if child is not None:
+            child.stdin.close()
+            child.stdout.close()
             with gevent.Timeout(_START_S, False):
-                self._child.wait()
-            if self._child.poll() is None:
-                self._child.kill()
-                self._child.wait()
+                child.wait()
+            if child.poll() is None:
+                child.kill()
+                child.wait()
         self._file.close()
 
     def report(self) -> dict[str, Any] | None:

@@ -44,11 +44,14 @@ class Judgement:
 
     @property
     def words(self) -> str:
-        """One line, the worst first."""
+        """One line: the worst reason in full, the others by name."""
         if self.level is None:
             return "too early to tell"
-        said = "; ".join(f"{doubt.code}: {doubt.text}" for doubt in self.doubts)
-        return f"{self.level} so far{f' - {said}' if said else ''}"
+        if not self.doubts:
+            return f"{self.level} so far"
+        first, *others = self.doubts
+        also = f"; also {', '.join(doubt.code for doubt in others)}" if others else ""
+        return f"{self.level} so far: {first.code}: {first.text}{also}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ lateness must not look like the client's.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import sys
@@ -66,7 +67,8 @@ def _answer(connection: socket.socket, received_ns: int) -> None:
 def serve(connection: socket.socket) -> None:
     """One connection, request after request; a request is small enough for one read."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    with contextlib.suppress(OSError):  # a system without stamps: then the moment of reading has to serve
+        connection.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     try:
         while True:
             data, ancillary, _, _ = connection.recvmsg(65536, 64)

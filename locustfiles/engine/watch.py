@@ -15,7 +15,7 @@ from locustfiles.engine.recent import Recent
 from locustfiles.engine.self_check import SelfCheck
 from locustfiles.engine.so_far import Doubt, Judgement, SoFar, Worker
 from providers.reasons import INVALID
-from providers.sample import Sample
+from providers.sample import BEFORE_LOAD, Sample
 
 
 class Watch:
@@ -38,7 +38,7 @@ class Watch:
 
     def add(self, sample: Sample) -> None:
         """Told of every sample as it ends."""
-        if sample.phase != "preflight":
+        if sample.phase not in BEFORE_LOAD:
             self._so_far.add(sample)
             self.recent.add(sample)
 

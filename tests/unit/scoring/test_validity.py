@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.reasons import DEGRADED, INVALID, LEVELS, NOTE, RULES, VALID
+from scoring.doubts import checked
+from scoring.results import to_csv
 from scoring.validity import Reason, judge, worst
 from tests.unit.scoring.synthetic import AWS, AZURE, GCP, THREE, WARM_UP_S, Experiment, Law, failed, worker
 
@@ -218,3 +220,32 @@ def test_law_of_the_tests_is_what_it_says():
     """The builder's own schedule: requests per provider in warm-up and window."""
     rows = list(Experiment(laws=(Law("one"),), rate_rps=10, window_s=8).samples())
     assert round(10 * (8 + WARM_UP_S)) == len(rows)
+
+
+def test_the_self_check_is_told_with_what_it_cannot_see(score):
+    """By worker; an old run, or one without a target, says nothing of it."""
+    check = {"n": 60, "failed": 1, "ttft_error_p50_s": 0.0, "ttft_error_p99_s": 0.0004, "truth_width_p50_s": 0.00003}
+    (told,) = checked(score(busy(self_check=check)))
+    assert told.startswith("Self-check: 60 answers of a known target on loopback, 1 failed; TTFT off by 0 ms (p50) and")
+    assert "0.400 ms (p99), the truth being known to 0.0300 ms" in told
+    assert told.endswith("It sees neither the network card nor the way to a provider")
+    assert ["Self-check: no answer in the window"] == checked(score(busy(self_check={"n": 0})))
+    assert [] == checked(score(busy(self_check=None)))
+
+
+def test_the_self_check_spoils_only_the_region_it_looked_from(score):
+    """A worker that cannot tell the time says nothing of the others."""
+    sick = worker("us", self_check={"n": 60, "ttft_error_p99_s": 0.1})
+    summary = score(Experiment(regions=("eu", "us"), manifest={"workers": [worker("eu"), sick]}))
+    assert {"us"} == {reason["region"] for reason in summary["verdict"]["reasons"] if reason["code"] == "self_check"}
+    assert [["eu"]] * 3 == [list(provider["regions"]) for provider in summary["tags"][0]["providers"]]
+
+
+def test_accepted_invalid_is_stamped_in_the_tidy_table(score):
+    """A line of its own below the score; without the flag there is no score to stamp."""
+    lines = to_csv(score(lagging(0.060), accept_invalid=True)).splitlines()
+    stamped = [line for line in lines if ",accepted_invalid," in line]
+    assert ["aws"] == [line.partition(",")[0] for line in stamped]
+    refused = to_csv(score(lagging(0.060)))
+    assert "accepted_invalid" not in refused
+    assert any(line.startswith("aws,") and ",score,points,,,," in line for line in refused.splitlines())
