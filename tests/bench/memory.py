@@ -31,7 +31,7 @@ def main() -> int:
         _record(recorder, rng, samples)
         grown = _rss_mb() - before
         recorder.close()
-    print(f"{samples:,} samples: {grown:.1f} MB more; limit {LIMIT_MB} MB")
+    sys.stdout.write(f"{samples:,} samples: {grown:.1f} MB more; limit {LIMIT_MB} MB\n")
     return int(grown >= LIMIT_MB)
 
 
