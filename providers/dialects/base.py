@@ -39,7 +39,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Non-empty text that reached the user; ``tokens`` only where the provider counts per chunk."""
+    """Non-empty text that reached the user; ``tokens``: how many have come with it, where its own frame counts them."""
 
     category: Category
     text: str
@@ -48,7 +48,7 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Totals as billed: input includes cached, output includes reasoning. None is unknown; the last one wins."""
+    """Totals as billed: input includes cached, output includes reasoning. None is unknown; the last known one wins."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -73,7 +73,10 @@ def amount(value: object) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
+    """``ends`` is false where the format promises a terminal marker of its own, still to come."""
+
     reason: FinishReason
+    ends: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ class Dialect(Protocol):
     """One wire format."""
 
     name: str
+    ignores: frozenset[str]  # keys of ``request`` that the format has no word for: they are not sent
 
     def build(self, prompt: Prompt, provider: Provider) -> HttpRequest: ...
 

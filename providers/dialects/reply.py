@@ -8,11 +8,12 @@ pairs come from, nor what a request costs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from providers.dialects.base import Dialect, End, Event, Failure, Finish, Fragment, Served, Usage
 from providers.dialects.failures import kind_of_status
+from providers.sample import ErrorKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,9 @@ def read_reply(
         for frame in framer.feed(arrival.data):
             _take(reply, dialect, frame, arrival, read)
     if arrivals:
+        broken: ErrorKind = "truncated" if stream else "protocol"  # a stream's last frame, without its end, was cut
         for frame in framer.close():
-            _take(reply, dialect, frame, arrivals[-1], len(arrivals) - 1)
+            _take(reply, dialect, frame, arrivals[-1], len(arrivals) - 1, broken)
     if reply.failure is None:
         reply.failure = _verdict(reply)
     return reply
@@ -137,11 +139,13 @@ def _refusal(dialect: Dialect, status: int, headers: Mapping[str, str], body: by
         return Failure(kind_of_status(status), f"HTTP {status} with a body of an unknown shape")
 
 
-def _take(reply: Reply, dialect: Dialect, frame: bytes, arrival: Arrival, read: int) -> None:
+def _take(
+    reply: Reply, dialect: Dialect, frame: bytes, arrival: Arrival, read: int, broken: ErrorKind = "protocol"
+) -> None:
     try:
         events = dialect.events(frame)
     except _BROKEN as error:
-        reply.failure = reply.failure or Failure("protocol", f"malformed frame: {error}")
+        reply.failure = reply.failure or Failure(broken, f"malformed frame: {error}")
         return
     fragments = tuple(event for event in events if isinstance(event, Fragment))
     if fragments:
@@ -153,10 +157,10 @@ def _take(reply: Reply, dialect: Dialect, frame: bytes, arrival: Arrival, read: 
 def _note(reply: Reply, event: Event) -> None:
     match event:
         case Usage():
-            reply.usage = event
+            reply.usage = _known(reply.usage, event)
         case Finish(reason):
             reply.finish = reason
-            reply.ended = True  # a finish reason is terminal: some servers never send [DONE]
+            reply.ended = reply.ended or event.ends  # mostly terminal: some servers never send [DONE]
         case End():
             reply.ended = True
         case Failure():
@@ -167,6 +171,12 @@ def _note(reply: Reply, event: Event) -> None:
                 event.region or reply.served.region,
                 event.request_id or reply.served.request_id,
             )
+
+
+def _known(before: Usage, now: Usage) -> Usage:
+    """What is said later wins; what it leaves out stands: some formats tell input first and output last."""
+    told = {name: value for name in Usage.__slots__ if (value := getattr(now, name)) is not None}
+    return replace(before, **told)
 
 
 def _verdict(reply: Reply) -> Failure | None:
