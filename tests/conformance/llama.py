@@ -1,29 +1,53 @@
 """A real llama.cpp server on loopback: a model of random weights, made here, behind the engine's own HTTP server.
 
-``python -m tests.conformance.llama FILE`` serves until its stdin ends; its first line on stdout is the address.
-The text is noise, but the frames, counts, caches and errors are llama.cpp's own.
+``python tests/conformance/llama.py FILE`` serves until its stdin ends; its first line on stdout is the address. The
+text is noise, but frames, counts, caches and errors are llama.cpp's own.
 """
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import gguf
+import numpy as np
+import xllamacpp
 
 CONTEXT_TOKENS = 512
 _WIDTH, _HEADS, _LAYERS, _INNER = 32, 2, 1, 64
 _SPECIALS = ("<unk>", "<s>", "</s>")
 _BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
+_VOCABULARY = [*_SPECIALS, *_BYTES]
+_SHOWN = {f"<0x{ord(letter):02X}>" for letter in "abcdefghijklmnopqrstuvwxyz"}
 _TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
 
 
-def write_model(path: Path) -> None:
-    """A Llama of one layer and 259 tokens: the bytes, and three specials. Greedy sampling gives printable ASCII."""
-    import gguf
-    import numpy as np
+@dataclass
+class Llama:
+    address: str
+    process: subprocess.Popen[str]
 
-    rng = np.random.default_rng(1)
-    vocabulary = [*_SPECIALS, *_BYTES]
-    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
+
+@contextlib.contextmanager
+def llama(model: Path) -> Iterator[Llama]:
+    """A server in a process of its own, so that it can be killed."""
+    command = [sys.executable, __file__, str(model)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            address = child.stdout.readline().strip()
+            assert address.startswith("http"), "llama.cpp does not listen"
+            yield Llama(address, child)
+        finally:
+            child.kill()
+
+
+def write_model(path: Path) -> None:
+    """A Llama of one layer and 259 tokens: three specials, and the bytes. Greedy sampling gives small letters."""
     writer = gguf.GGUFWriter(str(path), "llama")
     writer.add_context_length(CONTEXT_TOKENS)
     writer.add_embedding_length(_WIDTH)
@@ -33,43 +57,47 @@ def write_model(path: Path) -> None:
     writer.add_head_count_kv(_HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(_WIDTH // _HEADS)
-    writer.add_vocab_size(len(vocabulary))
-    writer.add_tokenizer_model("llama")
-    writer.add_token_list(vocabulary)
-    writer.add_token_scores([0.0] * len(vocabulary))
-    writer.add_token_types([*kinds, *[gguf.TokenType.BYTE] * len(_BYTES)])
-    writer.add_unk_token_id(0)
-    writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
-    writer.add_chat_template(_TEMPLATE)
-
-    def tensor(name: str, *shape: int) -> None:
+    writer.add_vocab_size(len(_VOCABULARY))
+    _add_tokenizer(writer)
+    rng = np.random.default_rng(1)
+    for name, shape in _shapes().items():
         values = rng.normal(0, 0.5, shape) if len(shape) > 1 else np.ones(shape)
         if name == "output.weight":  # a row of zeros is never the largest logit
-            shown = range(len(_SPECIALS) + ord("a"), len(_SPECIALS) + ord("z") + 1)
-            values[[row for row in range(len(vocabulary)) if row not in shown]] = 0
+            values[[row for row, token in enumerate(_VOCABULARY) if token not in _SHOWN]] = 0
         writer.add_tensor(name, values.astype(np.float32))
-
-    tensor("token_embd.weight", len(vocabulary), _WIDTH)
-    tensor("output_norm.weight", _WIDTH)
-    tensor("output.weight", len(vocabulary), _WIDTH)
-    for layer in range(_LAYERS):
-        for part in ("attn_norm", "ffn_norm"):
-            tensor(f"blk.{layer}.{part}.weight", _WIDTH)
-        for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
-            tensor(f"blk.{layer}.{part}.weight", _WIDTH, _WIDTH)
-        for part in ("ffn_gate", "ffn_up"):
-            tensor(f"blk.{layer}.{part}.weight", _INNER, _WIDTH)
-        tensor(f"blk.{layer}.ffn_down.weight", _WIDTH, _INNER)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
 
 
-def serve(model: Path) -> None:
-    import xllamacpp
+def _add_tokenizer(writer: gguf.GGUFWriter) -> None:
+    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(_VOCABULARY)
+    writer.add_token_scores([0.0] * len(_VOCABULARY))
+    writer.add_token_types([*kinds, *[gguf.TokenType.BYTE] * len(_BYTES)])
+    writer.add_unk_token_id(0)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_chat_template(_TEMPLATE)
 
+
+def _shapes() -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {
+        "token_embd.weight": (len(_VOCABULARY), _WIDTH),
+        "output_norm.weight": (_WIDTH,),
+        "output.weight": (len(_VOCABULARY), _WIDTH),
+    }
+    layer = {"attn_norm": (_WIDTH,), "ffn_norm": (_WIDTH,), "ffn_down": (_WIDTH, _INNER)}
+    layer |= dict.fromkeys(("attn_q", "attn_k", "attn_v", "attn_output"), (_WIDTH, _WIDTH))
+    layer |= dict.fromkeys(("ffn_gate", "ffn_up"), (_INNER, _WIDTH))
+    for number in range(_LAYERS):
+        shapes |= {f"blk.{number}.{part}.weight": shape for part, shape in layer.items()}
+    return shapes
+
+
+def serve(model: Path) -> None:
     params = xllamacpp.CommonParams()
     params.model.path = str(model)
     params.model_alias = {"llama"}
@@ -83,7 +111,7 @@ def serve(model: Path) -> None:
     params.ui = False
     params.verbosity = -1
     server = xllamacpp.Server(params)
-    print(server.listening_address, flush=True)
+    print(server.listening_address, flush=True)  # noqa: T201 - the line is the contract with the parent
     sys.stdin.read()
 
 

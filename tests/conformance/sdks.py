@@ -28,7 +28,7 @@ _TURNS = [{"role": "user", "content": PROMPT}]
 
 @dataclass(frozen=True)
 class Said:
-    """What an SDK read; ``input_tokens`` and ``output_tokens`` are as its own documentation counts them."""
+    """What an SDK read; totals, by its own documentation: input with what was cached, output with reasoning."""
 
     answer: str = ""
     reasoning: str = ""
@@ -40,6 +40,10 @@ class Said:
 
     def plus(self, answer: str | None = None, reasoning: str | None = None) -> Said:
         return replace(self, answer=self.answer + (answer or ""), reasoning=self.reasoning + (reasoning or ""))
+
+
+class StreamFailedError(Exception):
+    """A stream that told of its failure in an event which the SDK hands on."""
 
 
 class OpenAIChat:
@@ -139,7 +143,7 @@ class OpenAIResponses(OpenAIChat):
                         said = replace(said, **self._ending(event.response))
                         assert event.response.output_text == said.answer
                     case "response.failed":
-                        raise RuntimeError(event.response.error.message)
+                        raise StreamFailedError(event.response.error.message)
         assert numbers == list(range(len(numbers)))
         return said
 
@@ -187,7 +191,7 @@ class AnthropicMessages:
             answer="".join(block.text for block in message.content if block.type == "text"),
             reasoning="".join(block.thinking for block in message.content if block.type == "thinking"),
             finish=message.stop_reason or "",
-            input_tokens=usage.input_tokens,
+            input_tokens=usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens,
             output_tokens=usage.output_tokens,
             cached_tokens=usage.cache_read_input_tokens,
         )
@@ -233,7 +237,7 @@ class BedrockConverse:
 
     def _usage(self, usage: dict[str, int]) -> dict[str, int | None]:
         return {
-            "input_tokens": usage["inputTokens"],
+            "input_tokens": usage["inputTokens"] + usage["cacheReadInputTokens"] + usage["cacheWriteInputTokens"],
             "output_tokens": usage["outputTokens"],
             "cached_tokens": usage.get("cacheReadInputTokens"),
         }
@@ -307,7 +311,7 @@ class Gemini:
         return replace(
             said,
             input_tokens=usage.prompt_token_count,
-            output_tokens=usage.candidates_token_count,
+            output_tokens=(usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
             cached_tokens=usage.cached_content_token_count,
             reasoning_tokens=usage.thoughts_token_count,
         )
@@ -320,6 +324,14 @@ class Vertex(Gemini):
         options = genai.types.HttpOptions(base_url=root, api_version="v1")
         token = Credentials("none")
         return genai.Client(vertexai=True, project="p", location="l", credentials=token, http_options=options)
+
+
+class AnthropicOnVertex(AnthropicMessages):
+    """Messages at Google's paths: the path names the model, the body the version."""
+
+    def _client(self, root: str) -> Any:
+        place = {"region": "l", "project_id": "p", "access_token": "none"}
+        return anthropic.AnthropicVertex(**place, base_url=f"{root}/v1", max_retries=0)
 
 
 class Ollama:
@@ -354,7 +366,7 @@ class Cohere:
                     said = said.plus(content.text, content.thinking)
                 case "message-end":
                     if event.delta.error:
-                        raise RuntimeError(event.delta.error)
+                        raise StreamFailedError(event.delta.error)
                     said = replace(said, finish=event.delta.finish_reason, **self._usage(event.delta.usage))
         return said
 
@@ -382,3 +394,16 @@ class Cohere:
             "output_tokens": int(usage.tokens.output_tokens),
             "cached_tokens": int(usage.cached_tokens),
         }
+
+
+SDKS = {
+    "openai-chat": (OpenAIChat(), AzureChat(), AzureV1Chat()),
+    "openai-completions": (OpenAICompletions(),),
+    "openai-responses": (OpenAIResponses(),),
+    "anthropic-messages": (AnthropicMessages(), AnthropicOnVertex()),
+    "bedrock-converse": (BedrockConverse(),),
+    "bedrock-invoke": (BedrockInvoke(), AnthropicOnBedrock()),
+    "vertex-gemini": (Vertex(), Gemini()),
+    "ollama": (Ollama(),),
+    "cohere-v2": (Cohere(),),
+}

@@ -1,38 +1,38 @@
-"""bedrock-invoke: each model's own JSON, base64 in ``chunk`` events of AWS's stream; it plays Claude's and Llama's."""
+"""bedrock-invoke: each model's own JSON, base64 in ``chunk`` events of AWS's stream: Claude's, Llama's or OpenAI's."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from providers.simulator.ask import Ask, cap, count_words, required
+from providers.simulator.ask import Ask, cap, count_words, messages, required
 from providers.simulator.frames import event_stream
 from providers.simulator.frames.anthropic_messages import MessageFrames, claude
 from providers.simulator.frames.base import TEXT, Answer, Call, Frames, around
 from providers.simulator.frames.bedrock import PADDING, Bedrock
-from providers.simulator.refusal import Refusal
+from providers.simulator.frames.openai_chat import DONE, ChatFrames
 
 _CHUNK = event_stream.head("event", "chunk")
 
 
 class BedrockInvoke(Bedrock):
-    """The body tells the model: Claude names its version, Llama has a prompt."""
+    """The body tells the model: Claude names its version, Llama has a prompt, and OpenAI's open ones have messages."""
 
     def ask(self, call: Call) -> Ask:
         document, stream = call.document, call.action == "invoke-with-response-stream"
         if "anthropic_version" in document:
             return claude(call, call.model, stream=stream)
-        if "prompt" not in document:
-            raise Refusal(
-                400, "The body fits no model that is played: Claude's 'anthropic_version' or Llama's 'prompt'."
-            )
-        words = count_words(required(document, "prompt"))
-        return Ask(call.model, stream, cap(document, "max_gen_len"), words, shows_reasoning=False, variant="llama")
+        if "prompt" in document:
+            words, limit = count_words(required(document, "prompt")), cap(document, "max_gen_len")
+            return Ask(call.model, stream, limit, words, shows_reasoning=False, variant="llama")
+        words, limit = count_words(messages(document)), cap(document, "max_completion_tokens", "max_tokens")
+        return Ask(call.model, stream, limit, words, variant="openai")
 
     def frames(self, answer: Answer) -> Frames:
-        return LlamaFrames(answer) if answer.ask.variant == "llama" else ClaudeFrames(answer)
+        return _FRAMES[answer.ask.variant](answer)
 
 
 def _chunk(data: bytes) -> bytes:
@@ -40,13 +40,12 @@ def _chunk(data: bytes) -> bytes:
 
 
 def _metrics(answer: Answer) -> dict[str, Any]:
-    return {
-        "amazon-bedrock-invocationMetrics": {
-            "inputTokenCount": answer.counts.fresh, "outputTokenCount": answer.counts.output,
-            "invocationLatency": round(answer.last_s * 1000), "firstByteLatency": round(answer.first_s * 1000),
-            "cacheReadInputTokenCount": answer.counts.cached, "cacheWriteInputTokenCount": answer.counts.cache_write,
-        }
+    """Bedrock's own count, in the last chunk of every model."""
+    metrics = {
+        "inputTokenCount": answer.counts.input, "outputTokenCount": answer.counts.output,
+        "invocationLatency": round(answer.last_s * 1000), "firstByteLatency": round(answer.first_s * 1000),
     }  # fmt: skip
+    return {"amazon-bedrock-invocationMetrics": metrics}
 
 
 class ClaudeFrames(MessageFrames):
@@ -102,3 +101,32 @@ class LlamaFrames:
 
     def _piece(self, text: str, finish: str | None) -> dict[str, Any]:
         return {"generation": text, "prompt_token_count": None, "generation_token_count": None, "stop_reason": finish}
+
+
+class OpenAIFrames(ChatFrames):
+    """OpenAI's chunks without ``data:`` and ``[DONE]``; Bedrock's count is told by the last of them."""
+
+    content_type = event_stream.CONTENT_TYPE
+
+    def opening(self) -> tuple[bytes, ...]:
+        return tuple(_chunk(_bare(event)) for event in super().opening())
+
+    def content(self, text: bytes, *, reasoning: bool) -> bytes:
+        return _chunk(_bare(super().content(text, reasoning=reasoning)))
+
+    def closing(self) -> tuple[bytes, ...]:
+        *events, last = (_bare(event) for event in super().closing() if event != DONE)
+        return *map(_chunk, events), _chunk(orjson.dumps(orjson.loads(last) | _metrics(self._answer)))
+
+    def broken(self) -> bytes:
+        return event_stream.flipped(self.content(b" broken", reasoning=False))
+
+    def error(self, message: str) -> bytes:
+        return event_stream.exception("internalServerException", message)
+
+
+def _bare(event: bytes) -> bytes:
+    return event.removeprefix(b"data: ").rstrip()
+
+
+_FRAMES: dict[str, Callable[[Answer], Frames]] = {"": ClaudeFrames, "llama": LlamaFrames, "openai": OpenAIFrames}
