@@ -43,13 +43,13 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Format], ...] = (
     (re.compile(r"model/(?P<model>.+)/(?P<action>invoke|invoke-with-response-stream)"), BedrockInvoke()),
     (
         re.compile(
-            rf"(?:{_GOOGLE}/publishers/google|v1|v1beta)/models/(?P<model>[^:/]+)"
+            rf"(?:{_GOOGLE}/publishers/google|v1|v1beta)/models/(?P<model>[^/]+)"
             r":(?P<action>generateContent|streamGenerateContent)"
         ),
         VertexGemini(),
     ),
     (
-        re.compile(rf"{_GOOGLE}/publishers/anthropic/models/(?P<model>[^:/]+):(?P<action>rawPredict|streamRawPredict)"),
+        re.compile(rf"{_GOOGLE}/publishers/anthropic/models/(?P<model>[^/]+):(?P<action>rawPredict|streamRawPredict)"),
         AnthropicMessages(),
     ),
 )

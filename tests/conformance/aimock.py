@@ -30,7 +30,13 @@ FIXTURES = {
     "fixtures": [
         {"match": {"userMessage": "whole"}, "chunkSize": 4, "response": _SAID},
         {"match": {"userMessage": "refused"}, "response": {"error": _ERROR, "status": 429, "retryAfter": RETRY_S}},
-        {"match": {"userMessage": "truncated"}, "chunkSize": 4, "truncateAfterChunks": 3, "response": _SAID},
+        {
+            "match": {"userMessage": "truncated"},
+            "chunkSize": 4,
+            "latency": 20,
+            "truncateAfterChunks": 4,
+            "response": _SAID,
+        },
         {"match": {"userMessage": "inside"}, "truncateAfterChunks": 3, "response": {**_SAID, "error": _ERROR}},
     ]
 }

@@ -1,7 +1,7 @@
 """A real llama.cpp server on loopback: a model of random weights, made here, behind the engine's own HTTP server.
 
-``python tests/conformance/llama.py FILE`` serves until its stdin ends; its first line on stdout is the address. The
-text is noise, but frames, counts, caches and errors are llama.cpp's own.
+``python tests/conformance/llama.py FILE TOKENS`` serves until its stdin ends; its first line on stdout is the address.
+The text is noise, but frames, counts, caches and errors are llama.cpp's own.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import xllamacpp
 
-CONTEXT_TOKENS = 512
+CONTEXT_TOKENS, ENDLESS_TOKENS = 512, 65_536
+KILL_AFTER_S = 0.4
 _WIDTH, _HEADS, _LAYERS, _INNER = 32, 2, 1, 64
 _SPECIALS = ("<unk>", "<s>", "</s>")
 _BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
@@ -26,30 +29,45 @@ _SHOWN = {f"<0x{ord(letter):02X}>" for letter in "abcdefghijklmnopqrstuvwxyz"}
 _TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Llama:
     address: str
-    process: subprocess.Popen[str]
+    model: Path
+
+    def killed_under(self, ask: Callable[[str], Any]) -> Any:
+        """What a client heard of a second server, with room for a long answer, that was killed while it spoke."""
+        with _served(self.model.with_name("doomed.gguf"), ENDLESS_TOKENS) as (address, process):
+            killing = threading.Timer(KILL_AFTER_S, process.kill)
+            killing.start()
+            heard = ask(address)
+            killing.join()
+            return heard
 
 
 @contextlib.contextmanager
 def llama(model: Path) -> Iterator[Llama]:
-    """A server in a process of its own, so that it can be killed."""
-    command = [sys.executable, __file__, str(model)]
+    with _served(model, CONTEXT_TOKENS) as (address, _):
+        yield Llama(address, model)
+
+
+@contextlib.contextmanager
+def _served(model: Path, context_tokens: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """(address, a process of its own)."""
+    command = [sys.executable, __file__, str(model), str(context_tokens)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout is not None
             address = child.stdout.readline().strip()
             assert address.startswith("http"), "llama.cpp does not listen"
-            yield Llama(address, child)
+            yield address, child
         finally:
             child.kill()
 
 
-def write_model(path: Path) -> None:
+def write_model(path: Path, context_tokens: int) -> None:
     """A Llama of one layer and 259 tokens: three specials, and the bytes. Greedy sampling gives small letters."""
     writer = gguf.GGUFWriter(str(path), "llama")
-    writer.add_context_length(CONTEXT_TOKENS)
+    writer.add_context_length(context_tokens)
     writer.add_embedding_length(_WIDTH)
     writer.add_block_count(_LAYERS)
     writer.add_feed_forward_length(_INNER)
@@ -97,13 +115,13 @@ def _shapes() -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def serve(model: Path) -> None:
+def serve(model: Path, context_tokens: int) -> None:
     params = xllamacpp.CommonParams()
     params.model.path = str(model)
     params.model_alias = {"llama"}
     params.hostnames = ["127.0.0.1"]
     params.port = 0
-    params.n_ctx = CONTEXT_TOKENS
+    params.n_ctx = context_tokens
     params.n_parallel = 1
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = params.n_threads_http = 1
     params.n_gpu_layers = 0
@@ -116,6 +134,6 @@ def serve(model: Path) -> None:
 
 
 if __name__ == "__main__":
-    file = Path(sys.argv[1])
-    write_model(file)
-    serve(file)
+    file, tokens = Path(sys.argv[1]), int(sys.argv[2])
+    write_model(file, tokens)
+    serve(file, tokens)

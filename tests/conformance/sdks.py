@@ -402,7 +402,7 @@ SDKS = {
     "openai-responses": (OpenAIResponses(),),
     "anthropic-messages": (AnthropicMessages(), AnthropicOnVertex()),
     "bedrock-converse": (BedrockConverse(),),
-    "bedrock-invoke": (BedrockInvoke(), AnthropicOnBedrock()),
+    "bedrock-invoke": (AnthropicOnBedrock(), BedrockInvoke()),
     "vertex-gemini": (Vertex(), Gemini()),
     "ollama": (Ollama(),),
     "cohere-v2": (Cohere(),),
