@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,33 +25,31 @@ _USAGE = {  # by every vendor's own names: aimock picks those it knows
     "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "input_tokens": 11, "output_tokens": 7,
     "promptTokenCount": 11, "candidatesTokenCount": 7, "totalTokenCount": 18,
 }  # fmt: skip
-_ERROR = {"message": "Rate limit reached", "type": "rate_limit_error", "code": "rate_limit_exceeded"}
-_SAID = {"content": ANSWER, "usage": _USAGE}
-FIXTURES = {
-    "fixtures": [
-        {"match": {"userMessage": "whole"}, "chunkSize": 4, "response": _SAID},
-        {"match": {"userMessage": "refused"}, "response": {"error": _ERROR, "status": 429, "retryAfter": RETRY_S}},
-        {
-            "match": {"userMessage": "truncated"},
-            "chunkSize": 4,
-            "latency": 20,
-            "truncateAfterChunks": 4,
-            "response": _SAID,
-        },
-        {"match": {"userMessage": "inside"}, "truncateAfterChunks": 3, "response": {**_SAID, "error": _ERROR}},
-    ]
-}
+REFUSAL = {"message": "Rate limit reached", "type": "rate_limit_error", "code": "rate_limit_exceeded"}
+SAID = {"content": ANSWER, "usage": _USAGE}
+FIXTURES: list[dict[str, Any]] = [
+    {"match": {"userMessage": "whole"}, "chunkSize": 4, "response": SAID},
+    {"match": {"userMessage": "refused"}, "response": {"error": REFUSAL, "status": 429, "retryAfter": RETRY_S}},
+    {
+        "match": {"userMessage": "truncated"},
+        "chunkSize": 4,
+        "latency": 20,
+        "truncateAfterChunks": 4,
+        "response": SAID,
+    },
+    {"match": {"userMessage": "inside"}, "truncateAfterChunks": 3, "response": {**SAID, "error": REFUSAL}},
+]
 
 
 @contextlib.contextmanager
-def aimock(home: Path, folder: Path, *flags: str) -> Iterator[str]:
+def aimock(home: Path, folder: Path, fixtures: list[dict[str, Any]] | None = None) -> Iterator[str]:
     """Yields its address; skips where node is missing, or the package cannot be fetched."""
     command = _installed(home)
-    fixtures = folder / "fixtures.json"
-    fixtures.write_text(json.dumps(FIXTURES))
+    file = folder / "fixtures.json"
+    file.write_text(json.dumps({"fixtures": fixtures or FIXTURES}))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    arguments = ["--port", str(port), "--fixtures", str(fixtures), "--log-level", "silent", "--strict", *flags]
+    arguments = ["--port", str(port), "--fixtures", str(file), "--log-level", "silent", "--strict"]
     with subprocess.Popen([*command, *arguments]) as child:
         try:
             _await(port, child)
