@@ -6,9 +6,8 @@ Rendering happens ahead of time and decoding after the stream has ended; between
 from __future__ import annotations
 
 import logging
-import statistics
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+import time
+from dataclasses import dataclass, field
 
 import gevent
 
@@ -16,12 +15,15 @@ from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.experiment import Place
 from locustfiles.engine.recorder import Recorder
 from locustfiles.engine.transport import Endpoint, Transport
+from providers.auth import Credential, credential_for
 from providers.dialects import DIALECTS
-from providers.dialects.base import Dialect, Failure, HttpRequest, Prompt
+from providers.dialects.base import Dialect, Failure, Prompt
 from providers.dialects.reply import Reply, read_reply
+from providers.remedy import words_of
 from providers.sample import DETAIL_LIMIT, Phase, Sample
 from providers.secret import Scrubber
 from providers.spec import Provider
+from providers.wire import rendered
 from providers.workload import Workload
 
 _log = logging.getLogger("nephoscope")
@@ -37,9 +39,10 @@ class Job:
 
     request_id: str
     prompt: Prompt
-    wire: bytes
+    wire: bytes = field(repr=False)  # gevent prints the arguments of a greenlet that died
     pair: str
     slot: int | None = None
+    answers: list[str] | None = None  # takes the answer, for later prompts of a session that carry it
 
 
 class Lane:
@@ -51,8 +54,10 @@ class Lane:
         recorder: Recorder,
         scrubber: Scrubber,
         place: Place,
+        credential: Credential | None = None,
     ) -> None:
         self.provider = provider
+        self._credential = credential or credential_for(provider)
         self._run_id = run_id  # request ids are unique over runs
         self.endpoint = Endpoint(provider.base_url, provider.limits)
         self.running: set[gevent.Greenlet] = set()
@@ -61,16 +66,32 @@ class Lane:
         self._tally = recorder.tallies[provider.name]
         self._counter = 0
 
-    def prepare(self, workload: Workload, seed: int, index: int, pair: str, slot: int | None = None) -> Job:
-        prompt = workload.prompt(seed, index, self.provider.name, self._run_id)
+    def prepare(
+        self,
+        workload: Workload,
+        seed: int,
+        index: int,
+        pair: str,
+        slot: int | None = None,
+        slots: int | None = None,
+        answers: list[str] | None = None,
+    ) -> Job:
+        """``slots`` users ask abreast in closed loop; ``answers`` are this provider's own in the session."""
+        prompt = workload.prompt(
+            seed, index, self.provider.name, self._run_id, abreast=slots, history=tuple(answers or ())
+        )
         self._counter += 1
         request_id = f"{self._run_id}-{self.provider.name}-{self._counter}"
         request = self._dialect.build(prompt, self.provider)
-        return Job(request_id, prompt, render(request, self.provider, request_id), pair, slot)
+        proof = self._credential.headers(request)  # a signature's clock starts here, just ahead of the send
+        return Job(request_id, prompt, rendered(request, proof, request_id), pair, slot, answers)
 
-    def perform(self, job: Job, phase: Phase, scheduled_at: float) -> Sample:
-        """Send, wait, decode, record. What goes wrong on the way is in the sample, not raised."""
-        exchange = Exchange()
+    def perform(self, job: Job, phase: Phase, scheduled_at: float, held_s: float | None = None) -> Sample:
+        """Send, wait, decode, record. What goes wrong on the way is in the sample, not raised.
+
+        ``held_s`` were waited for the provider's own limits.
+        """
+        exchange = Exchange(held_s=held_s)
         current = gevent.getcurrent()
         self.running.add(current)
         self._tally.in_flight += 1
@@ -103,14 +124,23 @@ class Lane:
     def outstanding(self) -> int:
         return self._tally.scheduled - self._tally.finished
 
-    def drop(self, job: Job, phase: Phase, scheduled_at: float, detail: str) -> None:
+    def drop(self, job: Job, phase: Phase, scheduled_at: float, detail: str) -> Sample:
         """An arrival that found no place: recorded, never skipped silently."""
-        self._recorder.take(
-            self._identified(
-                job, phase, scheduled_at, started_at=scheduled_at, error="dropped", detail=detail,
-                in_flight=self._tally.in_flight,
-            )
+        return self._unsent(job, phase, scheduled_at, started_at=scheduled_at, error="dropped", detail=detail)
+
+    def give_up(self, job: Job, phase: Phase, scheduled_at: float, detail: str) -> Sample:
+        """A request that still waited for its turn when the drain was over: it ran at least that long."""
+        now = time.time()
+        held_s = now - scheduled_at
+        return self._unsent(
+            job, phase, scheduled_at,
+            started_at=now, lag_s=held_s, held_s=held_s, end_s=0.0, error="cut_off", detail=detail,
         )  # fmt: skip
+
+    def _unsent(self, job: Job, phase: Phase, scheduled_at: float, **known: object) -> Sample:
+        sample = self._identified(job, phase, scheduled_at, in_flight=self._tally.in_flight, **known)
+        self._recorder.take(sample)
+        return sample
 
     def cut_off(self) -> None:
         for greenlet in list(self.running):
@@ -127,6 +157,8 @@ class Lane:
         # A stream that said its end is whole, even if its connection then broke.
         broke = exchange.failure if not (reply.ended and reply.failure is None) else None
         failure = broke or reply.failure
+        if job.answers is not None and failure is None:
+            job.answers.append(reply.text("answer"))
         gaps = sorted(reply.gaps_s)
         usage, bounded = reply.usage, reply.bounded
         input_tokens = usage.input_tokens if usage.input_tokens is not None else _estimated_input(job, reply)
@@ -137,6 +169,7 @@ class Lane:
             scheduled_at,
             started_at=exchange.started_at,
             lag_s=exchange.started_at - scheduled_at,
+            held_s=exchange.held_s,
             dns_s=exchange.dns_s,
             tcp_s=exchange.tcp_s,
             tls_s=exchange.tls_s,
@@ -145,7 +178,7 @@ class Lane:
             ttfo_s=reply.ttfo_s,
             e2e_s=reply.e2e_s,
             end_s=exchange.end_s,
-            gap_p50_s=statistics.median_low(gaps) if gaps else None,
+            gap_p50_s=gaps[(len(gaps) - 1) // 2] if gaps else None,
             gap_p99_s=gaps[-(-99 * len(gaps) // 100) - 1] if gaps else None,
             gap_max_s=gaps[-1] if gaps else None,
             chunks=len(reply.chunks),
@@ -165,7 +198,7 @@ class Lane:
             status=exchange.status,
             error=failure.kind if failure else "",
             finish=reply.finish,
-            detail=self._harmless(failure.message) if failure else "",
+            detail=self._harmless(words_of(failure, exchange.status, exchange.headers)) if failure else "",
             retry_after_s=failure.retry_after_s if failure else None,
             in_flight=in_flight,
             connection=exchange.connection,
@@ -189,6 +222,8 @@ class Lane:
             phase=phase,
             pair=job.pair,
             slot=job.slot,
+            session=job.prompt.session,
+            turn=job.prompt.turn,
             prompt_id=job.prompt.prompt_id,
             target_input_tokens=job.prompt.target_input_tokens,
             target_output_tokens=job.prompt.target_output_tokens,
@@ -226,20 +261,3 @@ def reply_of(exchange: Exchange, dialect: Dialect, *, stream: bool) -> Reply:
     except ValueError as error:
         return Reply(failure=Failure("protocol", str(error)))
     return read_reply(dialect, exchange.status or 200, exchange.headers, arrivals, stream=stream)
-
-
-def render(request: HttpRequest, provider: Provider, request_id: str) -> bytes:
-    """The bytes of a request, secrets revealed: these go to the socket and nowhere else."""
-    parts = urlsplit(request.url)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers = {
-        "host": parts.netloc,
-        "user-agent": "nephoscope/0.1",
-        "accept-encoding": "identity",  # compression would hold a stream's events back
-        "x-request-id": request_id,
-        **request.headers,
-        **provider.auth.headers(),
-        "content-length": str(len(request.body)),
-    }
-    lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + request.body

@@ -21,6 +21,7 @@ from providers.dialects.base import (
     Event,
     Failure,
     Finish,
+    Fragment,
     Framer,
     HttpRequest,
     Prompt,
@@ -69,22 +70,24 @@ class OpenAIChat:
 
 def told(chunk: Mapping[str, Any]) -> list[Event]:
     """The events of one object, streamed or whole."""
-    if failure := stream_failure(chunk):
+    kind = chunk.get("object")
+    if ("error" in chunk or kind == "error") and (failure := stream_failure(chunk)):
         return [failure]
-    usage = usage_of(chunk)
-    fragments: list[Event] = []
+    events: list[Event] = []
     finishes: list[Event] = []
     for choice in chunk.get("choices") or ():
-        fragments += _fragments(choice.get("delta") or choice.get("message") or {})
+        _hear(choice.get("delta") or choice.get("message") or {}, events)
         if reason := choice.get("finish_reason"):
             finishes.append(Finish(FINISH.get(reason, "other")))
-    so_far = None if finishes else streamed(usage, fragments)  # the last frame counts what was hidden, too
-    events = [*counted(fragments, so_far), *finishes]
+    usage = usage_of(chunk)
+    if usage and not finishes:  # the last frame counts what was hidden, too
+        events = counted(events, streamed(usage, events))
+    events += finishes
     if usage:
         events.append(usage)
     if model := chunk.get("model"):
-        events.append(Served(model=str(model)))
-    if chunk.get("object") == "chat.completion":  # the unary answer is its own end
+        events.append(Served(str(model)))
+    if kind == "chat.completion":  # the unary answer is its own end
         events.append(End())
     return events
 
@@ -106,19 +109,21 @@ def ask(provider: Provider, prompt: Prompt, operation: str, asked: dict[str, Any
     return post(provider, operation, asked | {"stream": wanted.stream} | present(optional), accept=accept)
 
 
-def _fragments(delta: Mapping[str, Any]) -> list[Event]:
-    found: list[Event] = []
+def _hear(delta: Mapping[str, Any], events: list[Event]) -> None:
+    """Add what a delta, or a whole message, says."""
+    before = len(events)
     for key, category in _TEXTS:
         text = delta.get(key)
+        if not text:
+            continue
         if isinstance(text, list):
-            found += _blocks(text)
+            events += _blocks(text)
         # A gateway may send the same reasoning under both of its names: once is enough.
-        elif isinstance(text, str) and not (key == "reasoning_content" and found):
-            found += said(category, text)
+        elif isinstance(text, str) and not (key == "reasoning_content" and len(events) > before):
+            events.append(Fragment(category, text))
     for call in delta.get("tool_calls") or ():
         function = call.get("function") or {}
-        found += said("tool", function.get("name"), function.get("arguments"))
-    return found
+        events += said("tool", function.get("name"), function.get("arguments"))
 
 
 def _blocks(blocks: list[Mapping[str, Any]]) -> list[Event]:

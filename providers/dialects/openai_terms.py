@@ -32,7 +32,7 @@ def usage_of(chunk: Mapping[str, Any]) -> Usage | None:
     return Usage(
         input_tokens=asked,
         output_tokens=None if answered is None else answered + hidden,
-        cached_tokens=count(prompt.get("cached_tokens")),
+        cached_tokens=count(prompt.get("cached_tokens", usage.get("cached_tokens"))),  # Together has it outside
         cache_write_tokens=count(prompt.get("cache_write_tokens")),
         reasoning_tokens=hidden or count(completion.get("reasoning_tokens")),
         cost_usd=amount(usage.get("cost")),

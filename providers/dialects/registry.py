@@ -12,6 +12,7 @@ from providers.dialects.base import Dialect
 from providers.errors import ConfigError
 
 GROUP = "nephoscope.dialects"
+_MEMBERS = ("name", "ignores", "build", "framer", "events", "failure", "served")  # of base.Dialect
 
 
 class Registry(Mapping[str, Dialect]):
@@ -47,8 +48,15 @@ def _load(point: EntryPoint) -> Dialect:
     try:
         dialect: Dialect = point.load()()
     except Exception as error:  # a stranger's module may fail in any way
-        raise ConfigError(
-            f"dialect '{point.name}': {point.value} cannot be loaded: {type(error).__name__}: {error}; expected a class"
-            " as providers/README.md describes, mend or uninstall its package"
-        ) from error
+        raise _unusable(point, f"{type(error).__name__}: {error}") from error
+    missing = [name for name in _MEMBERS if not hasattr(dialect, name)]
+    if missing:
+        raise _unusable(point, f"it has no {', '.join(missing)}")
     return dialect
+
+
+def _unusable(point: EntryPoint, reason: str) -> ConfigError:
+    return ConfigError(
+        f"dialect '{point.name}': {point.value} cannot be used: {reason}; expected a class as providers/README.md"
+        " describes, mend or uninstall its package"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from providers.workload import words
+from providers.words import words
 
 
 @cache

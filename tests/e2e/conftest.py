@@ -6,6 +6,7 @@ import csv
 import functools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +21,8 @@ from providers.run import Run, find_runs
 from providers.sample import Sample, from_row
 
 ROOT = Path(__file__).parents[2]
-LOCUST = (sys.executable, "-m", "locust", "-f", str(ROOT / "locustfiles" / "compare.py"))
+COMPARE = "locustfiles/compare.py"
+LOCUST = (sys.executable, "-m", "locust", "-f", str(ROOT / COMPARE))
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,13 @@ class Outcome:
 Harness = Callable[..., Outcome]
 
 
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def _default_sigint() -> None:
     # A shell without job control starts us with SIGINT ignored, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -67,12 +76,15 @@ def run_locust(
     headless: bool = True,
     signals: Sequence[tuple[Any, int]] = (),
     env: dict[str, str] | None = None,
+    locustfile: str = COMPARE,
 ) -> Outcome:
     """Run ``locust``; ``signals`` are (seconds to wait, or a text to wait for on stderr; signal number)."""
+    folder.mkdir(exist_ok=True)
     results, log = folder / "results", folder / "stderr.txt"
+    program = [*LOCUST[:-1], str(ROOT / locustfile)]
     with log.open("w", encoding="utf-8") as stderr:
         child = subprocess.Popen(
-            [*LOCUST, *(["--headless"] if headless else []), "--results", str(results), *arguments],
+            [*program, *(["--headless"] if headless else []), "--results", str(results), *arguments],
             stdout=subprocess.PIPE,
             stderr=stderr,
             stdin=subprocess.DEVNULL,

@@ -36,7 +36,7 @@ def aimock_run(locust_once, tmp_path_factory):
         entries = [entry(dialect, dialect, "speaking", address) for dialect in SPOKEN]
         entries.append(entry("refused", "openai-chat", "refusing", address))
         (folder / "providers.yaml").write_text(json.dumps({"version": 1, "providers": entries}))
-        window = ("--rate", "5", "--warm-up", "1s", "-t", "6s", "--max-cost-usd", "50", "--seed", "2")
+        window = ("--rate", "5", "--warm-up", "1s", "-t", "6s", "--max-cost-usd", "500", "--seed", "2")
         return locust_once("--providers", str(folder / "providers.yaml"), *window, "--no-preflight")
 
 
