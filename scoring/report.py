@@ -31,6 +31,7 @@ def print_report(summary: Json, console: Console | None = None) -> None:
     console = console or Console(highlight=False, markup=False, emoji=False)
     _print_head(summary, console)
     _print_verdict(summary, console)
+    print_sweep(summary, console)
     for tag in summary["tags"]:
         console.print()
         console.print(Text(tag["capability"], style="italic"))
