@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from scoring.notation import digits
+from providers.notation import digits
 
 
 def print_sweep(summary: Mapping[str, Any], console: Console) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from providers.notation import chance, digits, duration, figure, points
 from scoring.doubts import accepted, capital, checked, grouped, said
+from scoring.knee_report import print_sweep
 
 Json = Mapping[str, Any]
 _STYLE = {"VALID": "bold green", "DEGRADED": "bold yellow", "INVALID": "bold red", "NOTE": "dim"}

@@ -13,8 +13,8 @@ from typing import Any
 
 from providers.reasons import LEVELS, NOTE
 from scoring.analysis import Analysis
-from scoring.metrics import SCORABLE, Figure
 from scoring.knee import sweep
+from scoring.metrics import SCORABLE, Figure
 from scoring.profile import Profile
 from scoring.score import point_worth
 from scoring.standing import OK, Standing
