@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.knee import ALPHA, Ask, Step, at_least, at_most, find, judge, rising, saturating, slope
+from providers.knee import ALPHA, Ask, Knee, Step, at_least, at_most, find, judge, rising, saturating, slope
 
 
 def asks(rate_rps, capacity, *, service_s=0.5, seconds=6, limit_s=0.3, seed=1):
@@ -89,4 +89,4 @@ def test_the_knee_lies_below_what_was_shown_not_to_meet(states):
 
 def test_an_empty_sweep_has_no_knee():
     """Unknown is None, never 0."""
-    assert (None, None, None) == (lambda k: (k.rate_rps, k.lo_rps, k.hi_rps))(find([], 0.9))
+    assert Knee(None, None, None) == find([], 0.9)
