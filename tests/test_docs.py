@@ -35,7 +35,7 @@ QUICK = "tests/e2e/data/quick.yaml"
 PROBE = """
 import json
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
-from locustfiles.engine import harness, options, self_check
+from locustfiles.engine import harness, options, self_check, sweep
 parser = get_empty_argument_parser()
 setup_parser_arguments(parser)
 known = len(parser._actions)
