@@ -55,6 +55,7 @@ class Experiment:
     levels: tuple[Level, ...] = ()  # closed loop: users that come and go; ``users`` are the most of them
     steps: Steps = ()  # open loop: rates that take turns, in place of rate_rps
     trace: Trace | None = None  # open loop: its instants; the workload has its lengths
+    probe: bool = False
     stops_early: bool = False  # may end before its plan is through: the plan is then no promise of its cost
 
     @property
@@ -87,6 +88,7 @@ class Experiment:
             "pairing": self.pairing,
             "max_cost_usd": self.max_cost_usd,
             "cold_start": self.cold_start,
+            "probe": self.probe,
         }
 
     @property

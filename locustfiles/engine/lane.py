@@ -40,7 +40,7 @@ class Job:
     wire: bytes
     pair: str
     slot: int | None = None
-    answers: list[str] | None = None  # takes the answer, for later prompts of a session that carry it
+    answers: list[str] | None = None  # takes the answer, for whoever reads it: later prompts of a session, the probe
 
 
 class Lane:
@@ -76,10 +76,16 @@ class Lane:
         prompt = workload.prompt(
             seed, index, self.provider.name, self._run_id, abreast=slots, history=tuple(answers or ())
         )
+        return self.job(self.provider, prompt, pair, slot, answers)
+
+    def job(
+        self, entry: Provider, prompt: Prompt, pair: str, slot: int | None = None, answers: list[str] | None = None
+    ) -> Job:
+        """``entry`` says how to ask; its address is this lane's."""
         self._counter += 1
         request_id = f"{self._run_id}-{self.provider.name}-{self._counter}"
-        request = self._dialect.build(prompt, self.provider)
-        return Job(request_id, prompt, render(request, self.provider, request_id), pair, slot, answers)
+        request = self._dialect.build(prompt, entry)
+        return Job(request_id, prompt, render(request, entry, request_id), pair, slot, answers)
 
     def perform(self, job: Job, phase: Phase, scheduled_at: float, held_s: float | None = None) -> Sample:
         """Send, wait, decode, record. What goes wrong on the way is in the sample, not raised.

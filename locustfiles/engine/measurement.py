@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any
 
 import gevent
@@ -23,6 +24,8 @@ from locustfiles.engine.lane import Lane
 from locustfiles.engine.live import Live
 from locustfiles.engine.load import Load, run_open, sleep_until
 from locustfiles.engine.preflight import preflight, table
+from locustfiles.engine.probe import probe
+from locustfiles.engine.probe import table as probe_table
 from locustfiles.engine.recorder import Recorder
 from locustfiles.engine.self_check import MOST_RPS, SelfCheck
 from locustfiles.engine.transport import Transport
@@ -47,7 +50,7 @@ class Measurement:
         self.load = Load(experiment, self.timetable, Budget(experiment.max_cost_usd), {})
         self.ended = "running"
         self._names, self._environment = names, environment
-        self._manifest: dict[str, Any] = manifest.opening(experiment, self.run.run_id) | {"edits": []}
+        self._manifest: dict[str, Any] = manifest.opening(experiment, self.run.run_id) | {"edits": [], "probe": None}
         self.watch: Watch | None = None
         self.live: Live | None = None
         self._lanes: dict[str, Lane] = {}
@@ -80,9 +83,17 @@ class Measurement:
         if (experiment.preflight or experiment.cold_start) and self.load.asking:
             samples = preflight(self.load, list(self._lanes.values()))
             sys.stderr.write(table(samples) + "\n")
+        if experiment.probe and self.load.asking:
+            self._probe()
         self.live = live = Live(self.run.live, self._recorder.tallies, watch, self.timetable, experiment.place)
         live.start()
         self._files.callback(live.stop)
+
+    def _probe(self) -> None:
+        """After the preflight: a cold start stays one."""
+        found = probe(self.load, list(self._lanes.values()))
+        sys.stderr.write(probe_table(found) + "\n")
+        self._manifest["probe"] = {name: finding and asdict(finding) for name, finding in found.items()}
 
     def _self_check(self, transport: Transport) -> SelfCheck | None:
         if not self.experiment.self_check:
