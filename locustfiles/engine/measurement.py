@@ -30,6 +30,7 @@ from locustfiles.engine.recorder import Recorder
 from locustfiles.engine.self_check import MOST_RPS, SelfCheck
 from locustfiles.engine.transport import Transport
 from locustfiles.engine.watch import Watch
+from providers.probe import QUESTIONS
 from providers.run import create_run
 from providers.simulator.child import at_simulator, simulator
 from providers.spec import Provider
@@ -91,6 +92,7 @@ class Measurement:
 
     def _probe(self) -> None:
         """After the preflight: a cold start stays one."""
+        sys.stderr.write(f"Probe: {len(QUESTIONS)} questions to each provider that has a model\n")
         found = probe(self.load, list(self._lanes.values()))
         sys.stderr.write(probe_table(found) + "\n")
         self._manifest["probe"] = {name: finding and asdict(finding) for name, finding in found.items()}
