@@ -25,7 +25,7 @@ from providers.simulator import truth
 from providers.spec import Auth, Law, Limits, Mock, Provider, Request
 from providers.workload import Cache, Workload
 from scoring import __main__ as scoring
-from scoring import cold
+from scoring import cold, probe
 from scoring.metrics import Terms, measure
 
 ROOT = Path(__file__).parents[1]
@@ -270,7 +270,7 @@ def test_every_reason_of_the_verdict_stands():
 
 def test_every_metric_stands():
     """By the name it has in results.csv; the rest comes from outside ``measure``."""
-    names = {*measure([], Terms("response", 1.0, {})), *cold.METRICS, "edge_rtt_s", "score"}
+    names = {*measure([], Terms("response", 1.0, {})), *cold.METRICS, *probe.METRICS, "edge_rtt_s", "score"}
     assert set() == names - quoted(page("scoring/README.md"))
 
 

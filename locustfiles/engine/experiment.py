@@ -56,6 +56,7 @@ class Experiment:
     steps: Steps = ()  # open loop: rates that take turns, in place of rate_rps
     attainment: float | None = None  # of a sweep: the share of requests that must meet every SLO
     trace: Trace | None = None  # open loop: its instants; the workload has its lengths
+    probe: bool = False
     stops_early: bool = False  # may end before its plan is through: the plan is then no promise of its cost
 
     @property
@@ -89,6 +90,7 @@ class Experiment:
             "pairing": self.pairing,
             "max_cost_usd": self.max_cost_usd,
             "cold_start": self.cold_start,
+            "probe": self.probe,
         }
 
     @property
