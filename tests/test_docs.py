@@ -238,7 +238,7 @@ def test_every_field_of_a_manifest_stands(short_run):
     manifest = short_run.read_manifest()
     config, (worker,) = manifest["config"], manifest["workers"]
     parts = [manifest, config, config["arrivals"], config["phases"], worker, *manifest["counts"].values()]
-    parts.append(worker["self_check"])
+    parts += [worker["self_check"], *worker["windows"]]
     parts += [manifest[name] for name in ("hashes", "host", "phases", "matrix")]
     assert set() == {name for part in parts for name in part} - quoted(part_of_run("### `manifest.json`"))
 

@@ -72,6 +72,11 @@ class Hub:
         if self._readers.pop(sock.fileno(), None) is not None:
             self._epoll.unregister(sock.fileno())
 
+    @property
+    def sockets(self) -> int:
+        """Connections there are, in use or idle."""
+        return len(self._readers)
+
     def in_turn(self, work: Callable[[], None]) -> None:
         """Do costly work soon, a little of it in each round of the loop."""
         if not self._turns:

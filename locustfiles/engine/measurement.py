@@ -83,7 +83,7 @@ class Measurement:
         self._health.start()
         self._files.callback(self._health.stop)
         self.watch = watch = Watch(experiment, self._names, self.timetable, self._health, self._self_check(transport))
-        self.load.watchers.append(watch.add)
+        self.load.watchers += [watch.add, self._health.add]
         if (experiment.preflight or experiment.cold_start) and self.load.asking:
             samples = preflight(self.load, list(self._lanes.values()))
             sys.stderr.write(table(samples) + "\n")
