@@ -45,7 +45,7 @@ class Job:
     pair: str
     worst_usd: float  # what it may cost at most
     slot: int | None = None
-    answers: list[str] | None = None  # takes the answer, for later prompts of a session that carry it
+    answers: list[str] | None = None  # takes the answer, for whoever reads it: later prompts of a session, the probe
 
 
 class Lane:
@@ -85,9 +85,15 @@ class Lane:
         prompt = workload.prompt(
             seed, index, self.provider.name, self._run_id, abreast=slots, history=tuple(answers or ())
         )
+        return self.job(self.provider, prompt, pair, slot, answers)
+
+    def job(
+        self, entry: Provider, prompt: Prompt, pair: str, slot: int | None = None, answers: list[str] | None = None
+    ) -> Job:
+        """``entry`` says how to ask; its address is this lane's."""
         self._counter += 1
         request_id = f"{self._run_id}-{self.provider.name}-{self._counter}"
-        request = self._dialect.build(prompt, self.provider)
+        request = self._dialect.build(prompt, entry)
         proof = self._credential.headers(request)  # a signature's clock starts here, just ahead of the send
         wire = rendered(request, proof, request_id)
         return Job(request_id, prompt, wire, pair, self._worst_usd(prompt), slot, answers)
