@@ -16,7 +16,6 @@ from rich.text import Text
 
 from providers.notation import chance, digits, duration, figure, points
 from scoring.doubts import accepted, capital, checked, grouped, said
-from scoring.knee_report import print_sweep
 
 Json = Mapping[str, Any]
 _STYLE = {"VALID": "bold green", "DEGRADED": "bold yellow", "INVALID": "bold red", "NOTE": "dim"}
@@ -32,7 +31,6 @@ def print_report(summary: Json, console: Console | None = None) -> None:
     console = console or Console(highlight=False, markup=False, emoji=False)
     _print_head(summary, console)
     _print_verdict(summary, console)
-    print_sweep(summary, console)
     for tag in summary["tags"]:
         console.print()
         console.print(Text(tag["capability"], style="italic"))

@@ -35,16 +35,13 @@ QUICK = "tests/e2e/data/quick.yaml"
 PROBE = """
 import json
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
-from locustfiles.engine import harness, options, self_check, sweep
+from locustfiles.engine import harness, options, self_check
 parser = get_empty_argument_parser()
 setup_parser_arguments(parser)
 known = len(parser._actions)
 options.add_flags(parser)
-ours = len(parser._actions)
-sweep.add_flags(parser)
 print(json.dumps({
-    "flags": {action.option_strings[0]: [action.env_var, action.default] for action in parser._actions[known:ours]},
-    "sweep": {action.option_strings[0]: action.env_var for action in parser._actions[ours:]},
+    "flags": {action.option_strings[0]: [action.env_var, action.default] for action in parser._actions[known:]},
     "known": [name for action in parser._actions for name in action.option_strings],
     "refused": list(options._REFUSED),
     "self_check": self_check.COLUMNS,
@@ -109,12 +106,6 @@ def quoted(text):
 
 def normalized(text):
     return " ".join(text.split())
-
-
-def test_every_flag_of_a_sweep_stands_with_its_variable(engine):
-    """In a table of their own, in the order of the code."""
-    table = [row for row in rows(section(page("locustfiles/README.md"), "## Sweep")) if row[0].startswith("--")]
-    assert engine["sweep"] == {row[0]: row[1] for row in table}
 
 
 # ---- providers/README.md
