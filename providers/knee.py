@@ -16,6 +16,7 @@ from statistics import median
 from providers.trend import p_rising
 
 ALPHA = 0.05  # of a whole sweep of one provider: the chance that any of its tests is wrong
+_ROUNDING_S = 1e-5  # files keep six decimals: an arrival on an edge belongs to the later side, there and in the run
 _BINS = 12  # of a step, in which load and TTFT are told
 MEETS, UNCLEAR, FAILS, SATURATED = "meets", "unclear", "fails", "saturated"
 BEYOND = (FAILS, SATURATED)
@@ -42,7 +43,7 @@ class Staircase:
 
     def step(self, at_s: float) -> int | None:
         """The step an instant belongs to; None outside of all."""
-        index = math.floor(at_s / self.step_s + 1e-9)
+        index = math.floor((at_s + _ROUNDING_S) / self.step_s)
         return index if 0 <= index < len(self.rates_rps) else None
 
     def part(self, index: int) -> tuple[float, float]:
@@ -50,7 +51,7 @@ class Staircase:
         return index * self.step_s + self.settle_s, (index + 1) * self.step_s
 
     def counts(self, index: int, at_s: float) -> bool:
-        return self.step(at_s) == index and at_s >= self.part(index)[0]
+        return self.step(at_s) == index and at_s + _ROUNDING_S >= self.part(index)[0]
 
     @property
     def alpha(self) -> float:
@@ -91,13 +92,16 @@ class Knee:
     steps: tuple[Step, ...]
 
 
-def judge(stairs: Staircase, index: int, requests: Sequence[Asked], unknown: int = 0) -> Step:
-    """One step from all requests of a provider; ``unknown`` more of this step count as good: they may yet be."""
+def judge(stairs: Staircase, index: int, requests: Sequence[Asked], unknown: int = 0, *, complete: bool = True) -> Step:
+    """One step from all requests of a provider; ``unknown`` more of this step count as good: they may yet be.
+
+    While it is not ``complete`` (some asked up to its end still run) trends cannot be told.
+    """
     own = [request for request in requests if stairs.counts(index, request.at_s)]
     known = [request.good for request in own if request.good is not None]
     n, good = len(known) + unknown, sum(known) + unknown
     p_meets, p_fails = binomial_tail(n, good, stairs.attainment), binomial_head(n, good, stairs.attainment)
-    load, ttft = (1.0, 1.0) if unknown else _trends(stairs.part(index), own, requests)
+    load, ttft = _trends(stairs.part(index), own, requests) if complete else (1.0, 1.0)
     outcome = UNCLEAR
     if p_fails <= stairs.alpha:
         outcome = FAILS
@@ -145,7 +149,7 @@ def _binomial(n: int, k: int, p: float) -> float:
 
 
 def _trends(part: tuple[float, float], own: Sequence[Asked], requests: Sequence[Asked]) -> tuple[float, float]:
-    """p of "the requests in flight rise" and of "TTFT rises" within a step, from bins of equal length."""
+    """How likely chance makes the requests in flight rise so, and TTFT, within a step, from bins of equal length."""
     begin_s, end_s = part
     width_s = (end_s - begin_s) / _BINS
     middles = [begin_s + (number + 0.5) * width_s for number in range(_BINS)]
