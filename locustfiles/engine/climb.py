@@ -79,7 +79,7 @@ class Climb:
             step = judge(self._stairs, path.step, path.requests, unknown, complete=complete)
             if step.outcome in BEYOND:
                 path.beyond = True
-                sys.stderr.write(f"{name}: {told(step, self._stairs.attainment)}; it is asked nothing more\n")
+                sys.stderr.write(f"{name}: {told(step, self._stairs.attainment, unknown)}; it is asked nothing more\n")
                 self._retire(name)
             if not complete:
                 return
@@ -114,9 +114,10 @@ class _Path:
         self.requests = [request for request in self.requests if request.until_s > begin_s]
 
 
-def told(step: Step, target: float) -> str:
-    """Why a step lies beyond the knee."""
+def told(step: Step, target: float, unknown: int = 0) -> str:
+    """Why a step lies beyond the knee; ``unknown`` answers were taken for good ones."""
     rate = f"{digits(step.rate_rps)} requests/s"
     if step.outcome == SATURATED:
         return f"{rate} saturate it: requests in flight and TTFT both rise"
-    return f"at {rate} {percent(step.attainment or 0.0)} of {step.n} meet the SLOs, {percent(target)} should"
+    most = "at most " if unknown else ""
+    return f"at {rate} {most}{percent(step.attainment or 0.0)} of {step.n} meet the SLOs, {percent(target)} should"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from locustfiles.engine.experiment import Experiment
@@ -36,7 +37,7 @@ def growth(text: str) -> float:
 def rising(text: str) -> tuple[float, ...]:
     """``1,2,4``: rates, each above the one before."""
     rates = tuple(positive(part) for part in text.split(","))
-    if any(above <= below for below, above in zip(rates, rates[1:], strict=False)):
+    if any(above <= below for below, above in pairwise(rates)):
         raise argparse.ArgumentTypeError(f"got {text!r}; expected rates that rise, as 1,2,4")
     return rates
 
