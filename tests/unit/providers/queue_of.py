@@ -12,7 +12,7 @@ TTFT_S, SERVICE_S = 0.1, 1.0
 
 
 def requests(rates_rps: Sequence[float], step_s: float, capacity: int, seed: int, limit_s: float = 9.0) -> list[Asked]:
-    """Poisson arrivals in steps; a request is good when its first token came within ``limit_s``. Knee: capacity / 1 s."""
+    """Poisson arrivals in steps; good is a first token within ``limit_s``. The knee is capacity / 1 s."""
     rng = random.Random(seed)
     arrivals = [at_s for number, rate in enumerate(rates_rps) for at_s in _poisson(rng, rate, number * step_s, step_s)]
     first_s, ended_s = [0.0] * len(arrivals), [0.0] * len(arrivals)
