@@ -13,6 +13,7 @@ from typing import Any
 
 from providers.reasons import LEVELS, NOTE
 from scoring.analysis import Analysis
+from scoring.knee_words import sweep_json
 from scoring.metrics import SCORABLE, Figure
 from scoring.profile import Profile
 from scoring.score import point_worth
@@ -34,6 +35,7 @@ def summarize(analysis: Analysis) -> Json:
         "bootstrap": min((tag["bootstrap"] for tag in tags), key=lambda b: b["windows"]),
         "verdict": _verdict(analysis.level, analysis.reasons),
         "accepted_invalid": analysis.accepted_invalid,
+        "sweep": sweep_json(analysis.sweep, analysis.slo),
         "tags": tags,
     }
     rounded: Json = nine_digits(whole)
