@@ -133,7 +133,7 @@ def test_renewal_comes_well_before_the_end_and_again_where_nothing_new_came(left
 
 
 def test_a_request_is_signed_shortly_before_its_moment(monkeypatch):
-    """Not when the one before it has left: at a low rate, or in a trace with a pause, its signature would be too old."""
+    """Not when the one before it has left: at a low rate, or in a trace that pauses, it would be too old by then."""
     monkeypatch.setattr(load_module, "AHEAD_S", 0.1)
     signed_at: list[float] = []
     offsets_s = [0.0, 0.5, 1.0]
