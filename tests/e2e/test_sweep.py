@@ -1,4 +1,4 @@
-"""A sweep as a user runs it: knees where capacity put them, a provider at its knee left alone, the same knees offline."""
+"""A sweep as a user runs it: knees where capacity put them, nothing asked beyond them, the same knees offline."""
 
 from __future__ import annotations
 
