@@ -40,6 +40,8 @@ def print_report(summary: Json, console: Console | None = None) -> None:
         console.print(_table(tag, console.width))
         _print_strips(tag, console)
         _print_cold(tag, console)
+        if summary["run"]["config"].get("probe"):
+            _print_probe(tag, console)
         _print_words(tag, console)
 
 
@@ -180,6 +182,24 @@ def _cold(metrics: Json, stem: str) -> str:
     if took["value"] is None:
         return "unknown (it failed)"
     return figure(took["value"], "s") + ("" if ratio is None else f" ({digits(ratio)} x the warm median)")
+
+
+def _print_probe(tag: Json, console: Console) -> None:
+    """Whether they answer as one model would, and who was not asked."""
+    for provider in tag["providers"]:
+        metrics = provider["metrics"]
+        told = "not asked: it is simulated and has no model" if provider["type"] == "mock" else "not asked"
+        if "probe_right" in metrics:
+            told = f"{_shown(metrics['probe_answered'])} answered, {_shown(metrics['probe_right'])} right"
+            told += f", {_agreed(metrics['probe_agreement'])}"
+        console.print(Text(f"Probe of {provider['name']}: {told}"))
+
+
+def _agreed(agreement: Json) -> str:
+    if agreement["value"] is None:
+        return "no other to agree with"
+    lo, hi = (figure(agreement[end], "share") for end in ("lo", "hi"))
+    return f"agrees with the others on {_shown(agreement)} ({lo} to {hi})"
 
 
 def _print_words(tag: Json, console: Console) -> None:

@@ -17,6 +17,7 @@ from providers import sample
 from providers.arguments import parser
 from providers.conversation import Session
 from providers.length import Length
+from providers.presets import PRESETS, keys_of
 from providers.price import Price
 from providers.reasons import LEVELS, RULES
 from providers.run import find_runs
@@ -24,7 +25,7 @@ from providers.simulator import truth
 from providers.spec import Auth, Law, Limits, Mock, Provider, Request
 from providers.workload import Cache, Workload
 from scoring import __main__ as scoring
-from scoring import cold
+from scoring import cold, probe
 from scoring.metrics import Terms, measure
 
 ROOT = Path(__file__).parents[1]
@@ -152,6 +153,14 @@ def shown(field):
     return f"{default:g}" if isinstance(default, float) else str(default).lower()
 
 
+def test_every_short_type_stands_with_its_own_keys():
+    """In the order of the presets."""
+    listed = rows(section(page("providers/README.md"), "### Short types"))
+    assert list(PRESETS) == [row[0] for row in listed[: len(PRESETS)]]
+    own = [(row[0], row[1]) for row in listed[len(PRESETS) :]]
+    assert [(key, kind) for kind in PRESETS for key in keys_of(kind)] == own
+
+
 @pytest.mark.parametrize(
     ("heading", "names"),
     [
@@ -225,7 +234,7 @@ def test_every_field_of_a_manifest_stands(short_run):
     manifest = short_run.read_manifest()
     config, (worker,) = manifest["config"], manifest["workers"]
     parts = [manifest, config, config["arrivals"], config["phases"], worker, *manifest["counts"].values()]
-    parts.append(worker["self_check"])
+    parts += [worker["self_check"], *worker["windows"]]
     parts += [manifest[name] for name in ("hashes", "host", "phases", "matrix")]
     assert set() == {name for part in parts for name in part} - quoted(part_of_run("### `manifest.json`"))
 
@@ -257,7 +266,7 @@ def test_every_reason_of_the_verdict_stands():
 
 def test_every_metric_stands():
     """By the name it has in results.csv; the rest comes from outside ``measure``."""
-    names = {*measure([], Terms("response", 1.0, {})), *cold.METRICS, "edge_rtt_s", "score"}
+    names = {*measure([], Terms("response", 1.0, {})), *cold.METRICS, *probe.METRICS, "edge_rtt_s", "score"}
     assert set() == names - quoted(page("scoring/README.md"))
 
 

@@ -56,6 +56,7 @@ class Experiment:
     levels: tuple[Level, ...] = ()  # closed loop: users that come and go; ``users`` are the most of them
     steps: Steps = ()  # open loop: rates that take turns, in place of rate_rps
     trace: Trace | None = None  # open loop: its instants; the workload has its lengths
+    probe: bool = False
     sweep: Staircase | None = None  # open loop: what the steps are for
     stops_early: bool = False  # may end before its plan is through: the plan is then no promise of its cost
 
@@ -89,6 +90,7 @@ class Experiment:
             "pairing": self.pairing,
             "max_cost_usd": self.max_cost_usd,
             "cold_start": self.cold_start,
+            "probe": self.probe,
             "sweep": self.sweep and asdict(self.sweep) | {"alpha": ALPHA},
         }
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any
 
 import gevent
@@ -17,16 +18,20 @@ import gevent
 from locustfiles.engine import manifest
 from locustfiles.engine.budget import Budget
 from locustfiles.engine.closed import Seats
+from locustfiles.engine.credentials import Keyring
 from locustfiles.engine.experiment import Experiment, Timetable
 from locustfiles.engine.health import Health
 from locustfiles.engine.lane import Lane
 from locustfiles.engine.live import Live
 from locustfiles.engine.load import Load, run_open, sleep_until
 from locustfiles.engine.preflight import preflight, table
+from locustfiles.engine.probe import probe
+from locustfiles.engine.probe import table as probe_table
 from locustfiles.engine.recorder import Recorder
 from locustfiles.engine.self_check import MOST_RPS, SelfCheck
 from locustfiles.engine.transport import Transport
 from locustfiles.engine.watch import Watch
+from providers.probe import QUESTIONS
 from providers.run import create_run
 from providers.simulator.child import at_simulator, simulator
 from providers.spec import Provider
@@ -42,12 +47,13 @@ class Measurement:
 
     def __init__(self, experiment: Experiment, environment: Any, names: list[str]) -> None:
         self.experiment = experiment
+        self._keyring = Keyring(experiment.roster, [p for p in experiment.roster.providers if p.name in names])
         self.run = create_run(experiment.place.results, experiment.sha256)
         self.timetable = Timetable(experiment.warm_up_s, experiment.window_s, start_at=time.time())
         self.load = Load(experiment, self.timetable, Budget(experiment.max_cost_usd), {})
         self.ended = "running"
         self.names, self._environment = names, environment
-        self._manifest: dict[str, Any] = manifest.opening(experiment, self.run.run_id) | {"edits": []}
+        self._manifest: dict[str, Any] = manifest.opening(experiment, self.run.run_id) | {"edits": [], "probe": None}
         self.watch: Watch | None = None
         self.live: Live | None = None
         self._lanes: dict[str, Lane] = {}
@@ -69,6 +75,7 @@ class Measurement:
         if any(provider.type == "mock" for provider in taking_part):
             address = self._files.enter_context(simulator(experiment.roster.path, self.run.truth))
             taking_part = [at_simulator(p, address) if p.type == "mock" else p for p in taking_part]
+        self._files.enter_context(self._keyring)
         transport = Transport()
         self._lanes = {p.name: self._lane(p, transport) for p in taking_part}
         self._files.callback(transport.close, [lane.endpoint for lane in self._lanes.values()])
@@ -76,13 +83,22 @@ class Measurement:
         self._health.start()
         self._files.callback(self._health.stop)
         self.watch = watch = Watch(experiment, self.names, self.timetable, self._health, self._self_check(transport))
-        self.load.watchers.append(watch.add)
+        self.load.watchers += [watch.add, self._health.add]
         if (experiment.preflight or experiment.cold_start) and self.load.asking:
             samples = preflight(self.load, list(self._lanes.values()))
             sys.stderr.write(table(samples) + "\n")
+        if experiment.probe and self.load.asking:
+            self._probe()
         self.live = live = Live(self.run.live, self._recorder.tallies, watch, self.timetable, experiment.place)
         live.start()
         self._files.callback(live.stop)
+
+    def _probe(self) -> None:
+        """After the preflight: a cold start stays one."""
+        sys.stderr.write(f"Probe: {len(QUESTIONS)} questions to each provider that has a model\n")
+        found = probe(self.load, list(self._lanes.values()))
+        sys.stderr.write(probe_table(found) + "\n")
+        self._manifest["probe"] = {name: finding and asdict(finding) for name, finding in found.items()}
 
     def _self_check(self, transport: Transport) -> SelfCheck | None:
         if not self.experiment.self_check:
@@ -180,7 +196,8 @@ class Measurement:
 
     def _lane(self, provider: Provider, transport: Transport) -> Lane:
         scrubber = self.experiment.roster.scrubber()
-        return Lane(provider, self.run.run_id, transport, self._recorder, scrubber, self.experiment.place)
+        where = (self.run.run_id, transport, self._recorder, scrubber, self.experiment.place)
+        return Lane(provider, *where, self._keyring.of(provider.name))
 
     @property
     def measured(self) -> bool:

@@ -128,6 +128,10 @@ def read_reply(
     if status != 200:
         reply.failure = _refusal(dialect, status, headers, b"".join(arrival.data for arrival in arrivals))
         return reply
+    if "text/html" in headers.get("content-type", ""):  # a gateway's or a login page, whatever its status says
+        page = b"".join(arrival.data for arrival in arrivals).decode("utf-8", "replace")
+        reply.failure = Failure("protocol", page or "an empty web page")
+        return reply
     stream = stream and "application/json" not in headers.get("content-type", "")  # some answer unary all the same
     framer = dialect.framer(stream=stream)
     for read, arrival in enumerate(arrivals):
@@ -189,9 +193,10 @@ def _note(reply: Reply, event: Event) -> None:
 
 
 def _merged(before: Served, now: Served) -> Served:
-    if now.model == before.model and not now.region and not now.request_id:  # as every frame but the first repeats it
-        return before
-    return Served(now.model or before.model, now.region or before.region, now.request_id or before.request_id)
+    if now.model == before.model and not now.region and not now.request_id and now.server_s is None:
+        return before  # every frame but the first repeats the model
+    took = before.server_s if now.server_s is None else now.server_s
+    return Served(now.model or before.model, now.region or before.region, now.request_id or before.request_id, took)
 
 
 def _known(before: Usage, now: Usage) -> Usage:
