@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 import uvicorn
 
@@ -15,6 +16,14 @@ from router.settings import parser, settings
 
 _DRAIN_S = 25
 _KEEP_ALIVE_S = 650  # longer than any cloud balancer's, so that it never sends into a closing connection
+
+
+class Server(uvicorn.Server):
+    """Says at the first SIGTERM that it takes no more, while what is in flight goes on."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.config.loaded_app.app.state.chat.relay.stopping = True
+        super().handle_exit(sig, frame)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,10 +40,10 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     if found.insecure:
         sys.stderr.write("Warning: --insecure: everyone who reaches this address can spend your money\n")
-    uvicorn.run(
+    Server(uvicorn.Config(
         app, host=found.host, port=found.port, loop="uvloop", http="httptools", log_level="warning", access_log=False,
         timeout_graceful_shutdown=_DRAIN_S, timeout_keep_alive=_KEEP_ALIVE_S, server_header=False,
-    )  # fmt: skip
+    )).run()  # fmt: skip
     return 0
 
 

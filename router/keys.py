@@ -22,7 +22,7 @@ class Quota:
     """None is without limit; ``rps`` is a token bucket two seconds deep."""
 
     rps: float | None = None
-    in_flight: int | None = None
+    in_flight: float | None = None
     usd_per_day: float | None = None
 
 
@@ -47,7 +47,7 @@ class Account:
         if quota.usd_per_day is not None and self.spent_usd + self.reserved_usd + worst_usd > quota.usd_per_day:
             return f"{self.name}: the day's {quota.usd_per_day:g} USD are spent or reserved"
         if quota.in_flight is not None and self.in_flight >= quota.in_flight:
-            return f"{self.name}: {quota.in_flight} requests are in flight"
+            return f"{self.name}: {quota.in_flight:g} requests are in flight"
         if quota.rps is not None and not self._take(quota.rps, now_s):
             return f"{self.name}: more than {quota.rps:g} requests/s"
         self.in_flight += 1

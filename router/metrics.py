@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+if TYPE_CHECKING:
+    from router.relay import Record
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05)
@@ -33,3 +39,17 @@ class Metrics:
         self.age = Gauge("router_scorecard_age_seconds", "Age of the scorecard in use", registry=of)
         self.refusals = Gauge("router_scorecard_refusals", "Scorecards refused", registry=of)
         self.loop_lag = Gauge("router_loop_lag_seconds", "How late the event loop last woke", registry=of)
+
+    def count(self, record: Record) -> None:
+        self.requests.labels(record.provider, record.outcome).inc()
+        if record.overhead_s is not None:
+            self.overhead.observe(record.overhead_s)
+        if record.outcome == "ok":
+            self.total.labels(record.provider).observe(time.monotonic() - record.begun_s)
+        if record.first_s is not None:
+            self.ttft.labels(record.provider).observe(record.first_s)
+
+    def charge(self, provider: str, input_tokens: int, output_tokens: int, usd: float) -> None:
+        self.tokens.labels(provider, "input").inc(input_tokens)
+        self.tokens.labels(provider, "output").inc(output_tokens)
+        self.cost.labels(provider).inc(usd)

@@ -2,9 +2,9 @@
 
 ``best`` ranks by J = (w_lat T/T_ref + w_cost C/C_ref + w_score (1 - score/100)) / S^2 x crowding,
 crowding = 1 + max(0, in flight - f) / q, T expected seconds, C expected USD, S believed success, and the references the
-best healthy provider's. Among those within 25 % of the least J the lower of two random ones wins, so that a crowd does not herd; one request in a hundred
-goes where evidence is oldest, the insurance against a stale scorecard. Success divides, squared, because failing is
-fast: latency alone would run towards a broken provider (linkerd2-proxy PR 4537).
+best healthy provider's. Among those within 25 % of the least J the lower of two random ones wins, so that a crowd does
+not herd; one request in a hundred goes where evidence is oldest, the insurance against a stale scorecard. Success
+divides, squared, because failing is fast: latency alone would run towards a broken provider (linkerd2-proxy PR 4537).
 
 No I/O, no clock of its own, no randomness but what is handed in. It does not know HTTP, nor why a request failed.
 """

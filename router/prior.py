@@ -9,12 +9,15 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from providers.errors import RunError
 from providers.run import Run
 from router.estimate import prior_weight
 from router.policy import Prior, Weights
 from scoring.card import Card, Standing, read_card
+
+_DAY_S = 86400.0
 
 
 @dataclass(slots=True)
@@ -54,6 +57,11 @@ class Scorecard:
             return 0.0
         created = datetime.strptime(self.card.created_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         return max(0.0, time.time() - created.timestamp())
+
+    def status(self) -> dict[str, Any]:
+        run, days = self.card.run_id if self.card else "", self.age_s / _DAY_S
+        age = f"{days:.1f} d" if days >= 1 else f"{24 * days:.1f} h"
+        return {"run": run, "age": age, "refused": self.refused, "refusals": self.refusals}
 
     def prior(self, name: str) -> Prior:
         """Nothing for a provider the card does not know, or whose part of the run is INVALID."""

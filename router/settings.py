@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from router.keys import Quota, parse_digests
 from router.policy import STRATEGIES
 
 DIALECT = "openai-chat"
+PLATFORM_TIMEOUT_S, BODY_BYTES = 300.0, 1 << 20
 _METADATA_HOSTS = ("169.254.169.254", "metadata.google.internal", "[fd00:ec2::254]", "168.63.129.16")
 
 
@@ -25,24 +26,20 @@ class Settings:
     """``platform_timeout_s`` is where the platform would cut a request; the router ends it 5 s before."""
 
     roster: Roster
-    host: str = "127.0.0.1"
-    port: int = 8000
-    scorecard: Path | None = None
-    strategy: str = "best"
-    allow_fixed: bool = False
-    insecure: bool = False
-    keys: tuple[str, ...] = ()  # digests
-    observe_keys: tuple[str, ...] = ()
-    key_quota: Quota = field(default_factory=Quota)
-    usd_per_day: float | None = None
-    platform_timeout_s: float = 300.0
-    max_tokens: int | None = None
-    body_bytes: int = 1 << 20
-    allowed_hosts: tuple[str, ...] = ()
-
-    @property
-    def fixed(self) -> str:
-        return self.strategy.partition(":")[2]
+    host: str
+    port: int
+    scorecard: Path | None
+    strategy: str
+    allow_fixed: bool
+    insecure: bool
+    keys: tuple[str, ...]  # digests
+    observe_keys: tuple[str, ...]
+    key_quota: Quota
+    quota: Quota
+    platform_timeout_s: float
+    max_tokens: int | None
+    body_bytes: int
+    allowed_hosts: list[str]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,58 +60,50 @@ def parser() -> argparse.ArgumentParser:
 
 def settings(options: Any, environ: Mapping[str, str]) -> Settings:
     """From parsed flags and the environment; ConfigError when it would be unsafe or cannot work."""
-    roster = load_roster(options.providers)
+    digests = {name: parse_digests(name, environ.get(name, "")) for name in ("ROUTER_API_KEYS", "ROUTER_OBSERVE_KEYS")}
+    per_key = (_number(environ, f"ROUTER_KEY_{name}") for name in ("RPS", "IN_FLIGHT", "USD_PER_DAY"))
+    most_tokens = _number(environ, "ROUTER_MAX_TOKENS")
     found = Settings(
-        roster=roster,
+        roster=load_roster(options.providers),
         host=options.host,
         port=options.port,
         scorecard=options.scorecard,
         strategy=options.strategy,
         allow_fixed=options.allow_fixed,
         insecure=options.insecure,
-        keys=parse_digests("ROUTER_API_KEYS", environ.get("ROUTER_API_KEYS", "")),
-        observe_keys=parse_digests("ROUTER_OBSERVE_KEYS", environ.get("ROUTER_OBSERVE_KEYS", "")),
-        key_quota=Quota(
-            _number(environ, "ROUTER_KEY_RPS"),
-            _whole(environ, "ROUTER_KEY_IN_FLIGHT"),
-            _number(environ, "ROUTER_KEY_USD_PER_DAY"),
-        ),
-        usd_per_day=_number(environ, "ROUTER_USD_PER_DAY"),
-        platform_timeout_s=_number(environ, "ROUTER_PLATFORM_TIMEOUT_S") or 300.0,
-        max_tokens=_whole(environ, "ROUTER_MAX_TOKENS"),
-        body_bytes=_whole(environ, "ROUTER_BODY_BYTES") or 1 << 20,
-        allowed_hosts=tuple(part.strip() for part in environ.get("ROUTER_HOSTS", "").split(",") if part.strip()),
+        keys=digests["ROUTER_API_KEYS"],
+        observe_keys=digests["ROUTER_OBSERVE_KEYS"] or digests["ROUTER_API_KEYS"],
+        key_quota=Quota(*per_key),
+        quota=Quota(usd_per_day=_number(environ, "ROUTER_USD_PER_DAY")),
+        platform_timeout_s=_number(environ, "ROUTER_PLATFORM_TIMEOUT_S", least=6) or PLATFORM_TIMEOUT_S,
+        max_tokens=int(most_tokens) if most_tokens else None,
+        body_bytes=int(_number(environ, "ROUTER_BODY_BYTES") or BODY_BYTES),
+        allowed_hosts=environ.get("ROUTER_HOSTS", "").replace(",", " ").split(),
     )
-    check(found)
+    _check(found)
     return found
 
 
-def check(found: Settings) -> None:
+def _check(found: Settings) -> None:
     """ConfigError for what must not be served."""
-    roster, names = found.roster, [provider.name for provider in found.roster.providers]
-    kind, _, name = found.strategy.partition(":")
-    if found.strategy not in STRATEGIES and (kind != "fixed" or name not in names):
-        raise ConfigError(
-            f"--strategy {found.strategy}: expected one of {', '.join(STRATEGIES)}, or fixed:NAME with NAME one of "
-            f"{', '.join(names)}"
-        )
-    for provider in roster.providers:
-        _check_provider(roster.path, provider)
-    if found.platform_timeout_s <= 5:
-        raise ConfigError(f"ROUTER_PLATFORM_TIMEOUT_S: got {found.platform_timeout_s:g}; expected more than 5 seconds")
-    all_mock = all(provider.type == "mock" for provider in roster.providers)
-    if not (found.keys or found.insecure or all_mock or is_loopback(found.host)):
+    providers = found.roster.providers
+    allowed = [*STRATEGIES, *(f"fixed:{provider.name}" for provider in providers)]
+    if found.strategy not in allowed:
+        raise ConfigError(f"--strategy {found.strategy}: unknown; write one of {', '.join(allowed)}")
+    for provider in providers:
+        _check_provider(f"{found.roster.path}: provider '{provider.name}'", provider)
+    harmless = _is_loopback(found.host) or all(provider.type == "mock" for provider in providers)
+    if not (found.keys or found.insecure or harmless):
         raise ConfigError(
             f"--host {found.host}: anyone could spend your money; set ROUTER_API_KEYS (python -m router keys new), "
             "or --insecure"
         )
 
 
-def _check_provider(file: Path, provider: Provider) -> None:
-    where = f"{file}: provider '{provider.name}'"
+def _check_provider(where: str, provider: Provider) -> None:
     if provider.dialect_name != DIALECT:
         raise ConfigError(
-            f"{where}: key 'dialect': got {provider.dialect_name}; the router speaks {DIALECT} only, so use the "
+            f"{where}: key 'dialect': got {provider.dialect_name}; the router speaks {DIALECT} only, so write the "
             "provider's OpenAI-compatible endpoint"
         )
     if any(secret.literal for secret in provider.secrets):
@@ -123,28 +112,21 @@ def _check_provider(file: Path, provider: Provider) -> None:
         raise ConfigError(f"{where}: key 'base_url': a cloud's metadata address is no provider; correct it")
 
 
-def is_loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def _number(environ: Mapping[str, str], name: str) -> float | None:
-    text = environ.get(name, "")
-    if not text:
+def _number(environ: Mapping[str, str], name: str, least: float = 0) -> float | None:
+    """None where the variable is unset or empty."""
+    if not (text := environ.get(name, "")):
         return None
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf"):
-        raise ConfigError(f"{name}: got {text!r}; expected a number above 0")
+    if not least < value < float("inf"):
+        raise ConfigError(f"{name}: got {text!r}; expected a number above {least:g}")
     return value
-
-
-def _whole(environ: Mapping[str, str], name: str) -> int | None:
-    value = _number(environ, name)
-    if value is not None and value != int(value):
-        raise ConfigError(f"{name}: got {environ[name]!r}; expected a whole number above 0")
-    return None if value is None else int(value)
