@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from dash import html
 
-from scoring.notation import digits, duration
+from providers.notation import digits, duration
 
 Json = dict[str, Any]
 FILES = ("summary.json", "results.csv", "samples.csv", "manifest.json")  # of a run folder, and what may be fetched

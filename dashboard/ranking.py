@@ -8,8 +8,8 @@ from typing import Any
 from dash import html
 
 from dashboard.verdict import ICONS
+from providers.notation import chance, figure, points
 from scoring.figures import Look, looks
-from scoring.notation import chance, figure, points
 
 Json = dict[str, Any]
 Cell = tuple[str, str]  # what is told, and how sure it is in small type

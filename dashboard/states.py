@@ -10,7 +10,7 @@ from dash import dcc, html
 
 from dashboard.picker import link_to
 from dashboard.shelf import CORRUPT, RUNNING, Entry
-from scoring.notation import duration
+from providers.notation import duration
 
 SILENT_S = 30.0  # the load process writes a line a second
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dash import html
 
-from scoring.doubts import capital, grouped, said
+from scoring.doubts import capital, checked, grouped, said
 
 ICONS = {"VALID": "✓", "DEGRADED": "▲", "INVALID": "✕"}
 BANNERS = ("mock_data", "single_run")  # notes that must not be overlooked
@@ -28,6 +28,7 @@ def panel(summary: Json) -> html.Section:
         children=[
             html.Div([chip(level), html.Span(f"{capital(said(summary))}.", className="said")], className="headline"),
             _list([*_reasons(verdict["reasons"]), *map(html.Li, _warnings(summary["run"]))]),
+            *(html.P(f"{words}.", className="quiet") for words in checked(summary)),
             *_banners(verdict["notes"]),
             *_notes(verdict["notes"]),
         ],

@@ -41,10 +41,10 @@ def _new(options: argparse.Namespace) -> int:
     return 0
 
 
-def _schema(_: argparse.Namespace) -> int:
-    from providers.schema import file_schema  # noqa: PLC0415 - as above
+def _schema(options: argparse.Namespace) -> int:
+    from providers.schema import file_schema, workload_schema  # noqa: PLC0415 - as above
 
-    print(json.dumps(file_schema(), indent=2))
+    print(json.dumps(workload_schema() if options.of == "workload" else file_schema(), indent=2))
     return 0
 
 

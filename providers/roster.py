@@ -132,6 +132,10 @@ def _provider(document: Document, index: int, merged: dict[str, Any]) -> Provide
             f"provider '{name}': key 'dialect': got {provider.dialect!r}; expected one of {', '.join(sorted(DIALECTS))}"
             f"{_nearest(str(provider.dialect), DIALECTS)}",
         )
+    try:
+        DIALECTS[provider.dialect_name]
+    except ConfigError as error:
+        raise document.error(_in_file(document, where, ("dialect",)), f"provider '{name}': {error}") from None
     return provider
 
 
@@ -244,6 +248,12 @@ def _warnings(provider: Provider) -> list[str]:
     found = []
     if any(secret.literal for secret in _secrets(provider)):
         found.append(f"provider '{name}': a literal secret stands in the file; write ${{VARIABLE}} and export it")
+    unsaid = sorted(DIALECTS[provider.dialect_name].ignores & provider.request.model_fields_set)
+    if unsaid:
+        found.append(
+            f"provider '{name}': the dialect {provider.dialect_name} has no word for {', '.join(unsaid)}, so it is not"
+            " sent; remove it"
+        )
     blended = provider.price_per_1k_tokens
     if blended is not None and blended > TYPO_PER_1K_USD:
         found.append(

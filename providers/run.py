@@ -48,6 +48,11 @@ class Run:
         return self.path / "truth.csv"
 
     @property
+    def self_check(self) -> Path:
+        """How far off the TTFT of a known target was, request by request; no samples."""
+        return self.path / "self_check.csv"
+
+    @property
     def results(self) -> Path:
         return self.path / "results.csv"
 

@@ -18,8 +18,11 @@ This module does not know how a sample was measured, nor what is made of it.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Literal, get_args
 
@@ -35,10 +38,11 @@ ErrorKind = Literal[
 ]  # fmt: skip
 ERROR_KINDS: tuple[str, ...] = get_args(ErrorKind)
 PHASES: tuple[str, ...] = get_args(Phase)
+BEFORE_LOAD = ("preflight", "cold")  # asked one by one, no part of the load
 DETAIL_LIMIT = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen in use, not by declaration: that would cost 4 us per request
 class Sample:
     """One request. Instants are unix seconds on the worker's clock, durations seconds from s; None is unknown.
 
@@ -63,7 +67,8 @@ class Sample:
     # when
     scheduled_at: float
     started_at: float
-    lag_s: float | None = None  # started_at - scheduled_at; connecting is inside, and stands in the next three
+    lag_s: float | None = None  # started_at - scheduled_at; the next four are inside
+    held_s: float | None = None  # held back by the provider's max_rps or max_concurrency; empty: not held
     dns_s: float | None = None
     tcp_s: float | None = None
     tls_s: float | None = None
@@ -118,14 +123,6 @@ class Sample:
         return (self.e2e_s - self.ttft_s) / later_tokens if self.chunks >= 2 and later_tokens >= 1 else None
 
 
-# One cell by type: six decimals for floats (nine for money), so that packed blocks and CSV agree; empty for unknown.
-_ENCODERS: dict[type, Callable[[Any], str]] = {
-    float: "{:.6f}".format,
-    int: str,
-    str: str,
-    bool: lambda value: "1" if value else "0",
-    type(None): lambda _: "",
-}
 _DECODERS: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": float,
@@ -134,8 +131,8 @@ _DECODERS: dict[str, Callable[[str], Any]] = {
     "Phase": str,
 }
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Sample))
-# A request may cost a hundred-thousandth of a dollar: six decimals would round its bill by percents.
-_MONEY = tuple(index for index, name in enumerate(COLUMNS) if name.endswith("_usd"))
+# One cell by type: six decimals for floats, so that packed blocks and CSV agree; empty for unknown.
+_CELLS: dict[type, str] = {float: "%.6f", int: "%d", str: "%s", bool: "%d", type(None): "%.0s"}
 _values = attrgetter(*COLUMNS)
 _TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(Sample)}
 
@@ -147,11 +144,33 @@ def kind_of(column: str) -> str:
 
 
 def to_row(sample: Sample) -> list[str]:
-    row = [_ENCODERS[value.__class__](value) for value in _values(sample)]
-    for index in _MONEY:
-        if row[index]:
-            row[index] = f"{getattr(sample, COLUMNS[index]):.9f}"
-    return row
+    values = _values(sample)
+    return [cell % value for cell, value in zip(_cells(tuple(map(type, values))), values, strict=True)]
+
+
+def to_line(sample: Sample) -> str:
+    """The row as a line of CSV. Samples of one kind know the same things, so a whole row is one formatting step."""
+    values = _values(sample)
+    line = _line_of(tuple(map(type, values))) % values
+    if line.count(",") == len(COLUMNS) - 1 and '"' not in line and "\n" not in line and "\r" not in line:
+        return line + "\n"
+    quoted = io.StringIO()
+    csv.writer(quoted, lineterminator="\n").writerow(to_row(sample))
+    return quoted.getvalue()
+
+
+@lru_cache(1024)
+def _line_of(kinds: tuple[type, ...]) -> str:
+    return ",".join(_cells(kinds))
+
+
+def _cells(kinds: tuple[type, ...]) -> list[str]:
+    """The format of each cell of a row with values of these types."""
+    # A request may cost a hundred-thousandth of a dollar: six decimals would round its bill by percents.
+    return [
+        "%.9f" if kind is float and name.endswith("_usd") else _CELLS[kind]
+        for name, kind in zip(COLUMNS, kinds, strict=True)
+    ]
 
 
 def from_row(row: Iterable[str]) -> Sample:

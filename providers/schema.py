@@ -1,4 +1,4 @@
-"""The JSON Schema of a providers file, for editors."""
+"""The JSON Schemas of a providers file and of a workload, for editors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from providers.roster import FILE_VERSION
 from providers.spec import Provider
+from providers.workload import Workload
 
 
 def file_schema() -> dict[str, Any]:
@@ -26,4 +27,12 @@ def file_schema() -> dict[str, Any]:
             "providers": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/Provider"}},
         },
         "$defs": {**parts, "Provider": entry, "Defaults": {**defaults, "title": "Defaults"}},
+    }
+
+
+def workload_schema() -> dict[str, Any]:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Workload.model_json_schema(),
+        "title": "Nephoscope workload",
     }

@@ -103,6 +103,7 @@ class Limits(Strict):
     total_timeout_s: float = Field(120.0, gt=0, description="seconds, above 0")
     max_rps: float | None = Field(None, gt=0, description="requests/s, above 0")
     max_concurrency: int | None = Field(None, ge=1, description="requests in flight, 1 or more")
+    context_tokens: int | None = Field(None, ge=1, description="tokens of input and output together, 1 or more")
 
 
 class Auth(Strict):

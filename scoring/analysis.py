@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from providers.reasons import INVALID
 from scoring import evidence
 from scoring.cell import Cell, make_cell
+from scoring.cold import cold_start
 from scoring.errors import NothingMeasuredError
 from scoring.frame import LOCAL, Frame
 from scoring.metrics import Figure, Terms, edge_rtt
@@ -18,7 +20,7 @@ from scoring.profile import Profile
 from scoring.score import saturated
 from scoring.standing import Standing
 from scoring.tag import Question, Tag, rank
-from scoring.validity import INVALID, Reason, Where, judge, worst
+from scoring.validity import Reason, Where, judge, worst
 
 Cells = Mapping[str, Mapping[str, Cell]]  # by provider and region
 
@@ -52,15 +54,16 @@ def analyse(frame: Frame, profile: Profile, *, accept_invalid: bool = False) -> 
     cells = _cells(frame)
     slo = {k: float(v) for k, v in (frame.config.get("slo") or profile.slo.model_dump()).items() if v is not None}
     floor = evidence.percentile_floor([metric for metric, weight in profile.indicators.items() if weight])
-    reasons = evidence.run_reasons(frame, [cell for own in cells.values() for cell in own.values()])
+    reasons = evidence.run_reasons(frame)
+    fastest = evidence.fastest_s(cell for own in cells.values() for cell in own.values())
     tags: list[Tag] = []
     for capability, names in _capabilities(frame).items():
         own = {name: cells[name] for name in names if name in cells}
         if any(len(cell.rows) for parts in own.values() for cell in parts.values()):
-            reasons += _tag_reasons(frame, capability, own, floor)
+            reasons += _tag_reasons(frame, capability, own, floor, fastest)
             spoiled = frozenset() if accept_invalid else _spoiled(capability, own, reasons)
             tag = rank(_question(frame, capability, own, slo, spoiled), profile)
-            _add_edges(frame, tag)
+            _add_from_outside(frame, tag)
             reasons += _result_reasons(tag, profile)
             tags.append(tag)
     return Analysis(frame, profile, slo, floor, tuple(tags), tuple(reasons), accept_invalid)
@@ -91,10 +94,11 @@ def _capabilities(frame: Frame) -> dict[str, list[str]]:
     return dict(sorted(found.items()))
 
 
-def _tag_reasons(frame: Frame, capability: str, cells: Cells, floor: int) -> list[Reason]:
+def _tag_reasons(frame: Frame, capability: str, cells: Cells, floor: int, fastest: float | None) -> list[Reason]:
     parts = {name: list(own.values()) for name, own in cells.items()}
     asked = {name: [cell for cell in own if len(cell.rows)] for name, own in parts.items()}
-    each = [r for own in parts.values() for c in own for r in evidence.cell_reasons(frame, c, capability, floor)]
+    everywhere = [cell for own in parts.values() for cell in own]
+    each = [r for c in everywhere for r in evidence.cell_reasons(frame, c, capability, floor, fastest)]
     return each + evidence.tag_reasons(frame, capability, {name: own for name, own in asked.items() if own})
 
 
@@ -112,7 +116,8 @@ def _question(
     window_s = max(span[1] - span[0], 1e-9)
     terms = {name: Terms(frame.basis, window_s, slo, _hourly_usd(frame.declared.get(name) or {})) for name in cells}
     mixed = evidence.reasoning_mixed({name: list(own.values()) for name, own in cells.items()})
-    return Question(capability, cells, terms, span, int(frame.config.get("seed") or 0), mixed, spoiled)
+    seed, paired = int(frame.config.get("seed") or 0), frame.config.get("pairing") != "none"
+    return Question(capability, cells, terms, span, seed, paired, mixed, spoiled)
 
 
 def _hourly_usd(entry: Mapping[str, Any]) -> float | None:
@@ -141,11 +146,12 @@ def _scored(standing: Standing, profile: Profile, tag: Tag) -> list[tuple[str, F
     return [(m, standing.figures[tag.reading.get(m, m)]) for m, weight in profile.indicators.items() if weight]
 
 
-def _add_edges(frame: Frame, tag: Tag) -> None:
-    """From all phases: connections are opened before the window."""
+def _add_from_outside(frame: Frame, tag: Tag) -> None:
+    """What other phases tell: connections are opened before the window, and a cold start comes before all."""
     for standing in tag.standings:
         rows = frame.samples[frame.samples["provider"] == standing.name]
         regions = set(standing.regions)
-        standing.figures["edge_rtt_s"] = edge_rtt(rows[rows["region"].isin(regions)])
-        for region in regions:
-            standing.regions[region]["edge_rtt_s"] = edge_rtt(rows[rows["region"] == region])
+        pooled = [(standing.figures, rows[rows["region"].isin(regions)])]
+        for figures, own in [*pooled, *((standing.regions[r], rows[rows["region"] == r]) for r in regions)]:
+            figures["edge_rtt_s"] = edge_rtt(own)
+            figures.update(cold_start(own, figures, frame.basis))

@@ -53,9 +53,10 @@ def stream(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, *words])
 
 
-def resample(windows: Windows, replicates: int, seed: int) -> Resampling:
+def resample(windows: Windows, replicates: int, seed: int, alone: str = "") -> Resampling:
+    """The same draws for all providers, so that what moved them all cancels; ``alone`` is one drawn for itself."""
     shares = np.full(windows.count, 1 / windows.count)
-    draws = stream(seed, "windows").multinomial(windows.count, shares, size=replicates)
+    draws = stream(seed, "windows", *([alone] if alone else [])).multinomial(windows.count, shares, size=replicates)
     return Resampling(windows, draws.astype(np.float32), seed)
 
 

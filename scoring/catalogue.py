@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from providers.errors import RunError
+from providers.notation import points
 from providers.run import Run, find_runs
-from scoring.card import read_card
-from scoring.notation import points
+from scoring.card import Card, read_card
 
 _UNKNOWN = "\N{EN DASH}"
 
@@ -36,6 +36,12 @@ def print_catalogue(results: Path, console: Console | None = None) -> None:
     console.print(table)
 
 
+def _marks(card: Card) -> str:
+    accepted = card.accepted_invalid and card.level == "INVALID"
+    marks = [word for word, met in (("mock", card.mock), ("accepted", accepted)) if met]
+    return f" ({', '.join(marks)})" if marks else ""
+
+
 def _row(run: Run) -> tuple[str, ...]:
     try:
         manifest = run.read_manifest()
@@ -51,4 +57,4 @@ def _row(run: Run) -> tuple[str, ...]:
         return run.run_id, date, names, "unreadable", _UNKNOWN
     leaders = [(tag.leader.name, tag.leader.score) for tag in card.tags if tag.leader]
     leader = ", ".join(f"{name} {points(score or 0)}" for name, score in leaders)
-    return run.run_id, date, names, f"{card.level}{' (mock)' if card.mock else ''}", leader or _UNKNOWN
+    return run.run_id, date, names, f"{card.level}{_marks(card)}", leader or _UNKNOWN

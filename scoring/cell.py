@@ -67,9 +67,9 @@ def make_cell(provider: str, region: str, rows: pd.DataFrame, unhealthy: Collect
 
 
 def own_lag_s(cell: Cell) -> Floats:
-    """How late we were, of the requests that were sent: lag without name look-up and connection set-up."""
+    """How late we were, of the requests that were sent: lag without connection set-up and the provider's limits."""
     sent = (cell.rows["connection"] != "").to_numpy(dtype=bool)
-    setup = sum(np.nan_to_num(cell.column(name)) for name in ("dns_s", "tcp_s", "tls_s"))
+    setup = sum(np.nan_to_num(cell.column(name)) for name in ("held_s", "dns_s", "tcp_s", "tls_s"))
     lag = np.maximum(cell.column("lag_s") - setup, 0)[sent]
     return lag[~np.isnan(lag)]
 

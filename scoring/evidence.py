@@ -5,16 +5,18 @@ It does not know scores, nor how a reason is worded or limited (``scoring.validi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import numpy as np
 
+from providers.reasons import RULES
+from providers.sample import BEFORE_LOAD
 from scoring.cell import Cell, latency, own_lag_s
 from scoring.frame import LOCAL, Frame
 from scoring.quantile import FLOORS, sample_quantile
-from scoring.validity import RULES, Reason, Where, judge
+from scoring.validity import Reason, Where, judge
 
 PRICE_DAYS = 30
 
@@ -24,15 +26,20 @@ def unhealthy_workers(frame: Frame) -> set[str]:
     return {str(w.get("name", "")) for w in frame.workers if _worker_reasons(w, Where(), _arrivals(frame, w))}
 
 
-def cell_reasons(frame: Frame, cell: Cell, capability: str, floor: int) -> list[Reason]:
+def fastest_s(cells: Iterable[Cell]) -> float | None:
+    """The lowest TTFT p50 of all cells: what the self-check's error is held against."""
+    return min((ttft for cell in cells if (ttft := _ttft_p50_s(cell))), default=None)
+
+
+def cell_reasons(frame: Frame, cell: Cell, capability: str, floor: int, fastest: float | None) -> list[Reason]:
     """Reasons of one provider x region; ``floor`` is the n that the scored percentiles need."""
     where = Where(capability, cell.provider, cell.region)
     workers = [w for w in frame.workers if (w.get("region") or LOCAL) == cell.region]
     found = [r for w in workers for r in _worker_reasons(w, where, _arrivals(frame, w))]
+    found += [r for w in workers for r in _self_check(w, where, fastest)]
     if not len(cell.rows):
         return found + judge("n_small", 0, where)
-    held = _limit_held(frame, cell, where)
-    found += held or _send_lag(cell, where)
+    found += _send_lag(cell, where) + judge("limit_held", _held(cell), where)
     return found + _delivery(cell, where, floor) + _overload(cell, where)
 
 
@@ -47,6 +54,11 @@ def _worker_reasons(worker: Mapping[str, Any], where: Where, arrivals: int) -> l
     ]
 
 
+def _self_check(worker: Mapping[str, Any], where: Where, fastest: float | None) -> list[Reason]:
+    error_s = (worker.get("self_check") or {}).get("ttft_error_p99_s")
+    return judge("self_check", error_s, where, limits=RULES["self_check"].limits(fastest))
+
+
 def _arrivals(frame: Frame, worker: Mapping[str, Any]) -> int:
     return int((frame.samples["worker"] == worker.get("name", "")).sum())
 
@@ -56,8 +68,7 @@ def _send_lag(cell: Cell, where: Where) -> list[Reason]:
     lag = own_lag_s(cell)
     if not len(lag):
         return []
-    ttft, rule = _ttft_p50_s(cell) or 0.0, RULES["send_lag"]
-    limits = (max(0.01 * ttft, rule.degraded or 0), max(0.05 * ttft, rule.invalid or 0))
+    limits = RULES["send_lag"].limits(_ttft_p50_s(cell))
     return judge("send_lag", sample_quantile(lag, 0.99), where, limits=limits)
 
 
@@ -67,12 +78,9 @@ def _ttft_p50_s(cell: Cell) -> float | None:
     return sample_quantile(seen, 0.5) if len(seen) else None
 
 
-def _limit_held(frame: Frame, cell: Cell, where: Where) -> list[Reason]:
-    limit = ((frame.declared.get(cell.provider) or {}).get("limits") or {}).get("max_rps")
-    rate = (frame.config.get("arrivals") or {}).get("rate_rps")
-    if limit is None or rate is None or rate <= limit:
-        return []
-    return judge("limit_held", rate, where, limits=(limit, limit))
+def _held(cell: Cell) -> float:
+    """The share of requests that the provider's declared limits held back."""
+    return float((np.nan_to_num(cell.column("held_s")) > 0).mean())
 
 
 def _delivery(cell: Cell, where: Where, floor: int) -> list[Reason]:
@@ -122,7 +130,7 @@ def reasoning_mixed(cells: Mapping[str, Sequence[Cell]]) -> bool:
 def _unlike(frame: Frame, where: Where, cells: Mapping[str, Sequence[Cell]]) -> list[Reason]:
     entries = [frame.declared.get(provider) or {} for provider in cells]
     models = sorted({str(entry.get("model")) for entry in entries if entry.get("model")})
-    limits = {repr(sorted((entry.get("limits") or {}).items())) for entry in entries}
+    limits = {repr(sorted(_load_limits(entry).items())) for entry in entries}
     lengths = [length for parts in cells.values() if (length := _median_output(parts))]
     mismatch = max(lengths) / min(lengths) - 1 if len(lengths) > 1 else None
     return [
@@ -130,6 +138,11 @@ def _unlike(frame: Frame, where: Where, cells: Mapping[str, Sequence[Cell]]) -> 
         *(judge("limits_unequal", None, where) if len(limits) > 1 else []),
         *judge("output_length_mismatch", mismatch, where),
     ]
+
+
+def _load_limits(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that shape the load; how much a model can read does not."""
+    return {name: limit for name, limit in (entry.get("limits") or {}).items() if name != "context_tokens"}
 
 
 def _median_output(cells: Sequence[Cell]) -> float | None:
@@ -160,16 +173,13 @@ def _apart(cells: Mapping[str, Sequence[Cell]]) -> float | None:
     return float(1 - max(common, 0) / whole) if whole > 0 else None
 
 
-def run_reasons(frame: Frame, cells: Sequence[Cell]) -> list[Reason]:
+def run_reasons(frame: Frame) -> list[Reason]:
     """What concerns the whole run, or a provider in all regions."""
     manifest = frame.manifest
     found = [reason for name in frame.declared for reason in _provider_reasons(frame, name)]
     found += _empty_cells(frame)
     if len(frame.workers) > 1:
         found += judge("clock", max(w.get("clock_uncertainty_s") or 0.0 for w in frame.workers))
-    if check := manifest.get("self_check"):
-        limit = max(0.001, 0.01 * min((ttft for cell in cells if (ttft := _ttft_p50_s(cell))), default=0.0))
-        found += judge("self_check", check.get("ttft_error_p99_s"), limits=(limit, 5 * limit))
     if not manifest.get("complete"):
         found += judge("incomplete", None, about=f"ended as '{manifest.get('ended', 'unknown')}'")
     return found + judge("single_run") + judge("single_time_of_day")
@@ -200,7 +210,7 @@ def _price_age_days(entry: Mapping[str, Any], manifest: Mapping[str, Any]) -> in
 def _empty_cells(frame: Frame) -> list[Reason]:
     """A provider that answered nothing still has rows; no row at all means that nobody asked."""
     planned = (frame.manifest.get("matrix") or {}).get("planned") or {}
-    asked = frame.samples[frame.samples["phase"] != "preflight"]
+    asked = frame.samples[~frame.samples["phase"].isin(BEFORE_LOAD)]
     present = set(asked[["provider", "region"]].drop_duplicates().itertuples(index=False, name=None))
     found: list[Reason] = []
     for provider, regions in planned.items():

@@ -14,7 +14,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from scoring.notation import chance, points
+from providers.notation import chance, points
 
 Json = Mapping[str, Any]
 

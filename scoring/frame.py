@@ -26,6 +26,7 @@ _UNREAD = frozenset({
     "served_model", "served_region", "provider_request_id", "provider_cost_usd", "headers_s", "in_flight",
     "worker_cloud", "endpoint_region", "ttft_bounded", "gap_p50_s", "gap_max_s", "pair", "target_input_tokens",
 })  # fmt: skip
+_LATER = frozenset({"held_s"})  # not in the first files of schema 1: where it is absent it is unknown
 READ: tuple[str, ...] = tuple(column for column in COLUMNS if column not in _UNREAD)
 _KEYS = ("worker", "worker_region", "provider", "capability", "phase", "token_source", "error", "connection", "stamp")
 _ARROW = {"int": pa.float64(), "float": pa.float64(), "str": pa.string()}  # float64 knows the unknown
@@ -110,7 +111,7 @@ def _check_header(path: Path) -> None:
         raise RunError(f"{path}: empty; expected a header line and one row per request, make the run again")
     if unknown := [column for column in header if column not in COLUMNS]:
         raise RunError(f"{path}: column '{unknown[0]}' is unknown; the file is newer than this program, update it")
-    if missing := [column for column in READ if column not in header]:
+    if missing := [column for column in READ if column not in {*header, *_LATER}]:
         raise RunError(f"{path}: column '{missing[0]}' is missing; expected the columns of schema 1")
 
 
@@ -131,7 +132,9 @@ def _table(path: Path, problems: list[str]) -> pa.Table:
             pa.BufferReader(data.slice(0, whole)),
             read_options=arrow_csv.ReadOptions(use_threads=False),  # so that bad rows are met in their order
             parse_options=arrow_csv.ParseOptions(invalid_row_handler=leave_out),
-            convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=list(READ)),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=types, include_columns=list(READ), include_missing_columns=True
+            ),
         )
 
 

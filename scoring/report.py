@@ -14,8 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from scoring.doubts import capital, grouped, said
-from scoring.notation import chance, digits, duration, figure, points
+from providers.notation import chance, digits, duration, figure, points
+from scoring.doubts import accepted, capital, checked, grouped, said
 
 Json = Mapping[str, Any]
 _STYLE = {"VALID": "bold green", "DEGRADED": "bold yellow", "INVALID": "bold red", "NOTE": "dim"}
@@ -36,6 +36,7 @@ def print_report(summary: Json, console: Console | None = None) -> None:
         console.print(Text(tag["capability"], style="italic"))
         console.print(_table(tag, console.width))
         _print_strips(tag, console)
+        _print_cold(tag, console)
         _print_words(tag, console)
 
 
@@ -65,6 +66,8 @@ def _print_verdict(summary: Json, console: Console) -> None:
     notes = sorted({note["code"] for note in verdict["notes"]})
     if notes:
         console.print(Padding(Text(f"Notes: {', '.join(notes)}", style="dim"), (0, 0, 0, 2)))
+    for words in checked(summary):
+        console.print(Padding(Text(f"{words}.", style="dim"), (0, 0, 0, 2)))
     for warning in summary["run"]["warnings"]:
         console.print(Padding(Text(f"Warning: {warning}", style="yellow"), (0, 0, 0, 2)))
 
@@ -95,6 +98,7 @@ def _row(provider: Json, reads: Json, name_width: int) -> list[Text]:
     metrics = provider["metrics"]
     first = provider["p_first"]
     where = provider["region"] if provider["status"] == "ok" else provider["status"].replace("_", " ")
+    where = "INVALID, accepted" if accepted(provider) else where
     score = _NONE if provider["score"] is None else points(provider["score"])
     interval = (
         _NONE if provider["score_lo"] is None else _DASH.join(map(points, (provider["score_lo"], provider["score_hi"])))
@@ -155,6 +159,22 @@ def _strip(provider: Json, inks: Mapping[str, tuple[str, str]], width: int) -> T
         line.append(inks[name][0] * (end - drawn), style=inks[name][1])
         drawn = end
     return line.append(" " * (_STRIP - drawn)).append(f" {points(points_so_far):>5}", style="bold")
+
+
+def _print_cold(tag: Json, console: Console) -> None:
+    """First requests, beside the warm medians that they are no part of."""
+    for provider in tag["providers"]:
+        metrics = provider["metrics"]
+        if "cold_ttft" in metrics:
+            told = [f"{stem.upper()} {_cold(metrics, stem)}" for stem in ("ttft", "e2e")]
+            console.print(Text(f"Cold start of {provider['name']}: {', '.join(told)}"))
+
+
+def _cold(metrics: Json, stem: str) -> str:
+    took, ratio = metrics[f"cold_{stem}"], metrics[f"cold_{stem}_ratio"]["value"]
+    if took["value"] is None:
+        return "unknown (it failed)"
+    return figure(took["value"], "s") + ("" if ratio is None else f" ({digits(ratio)} x the warm median)")
 
 
 def _print_words(tag: Json, console: Console) -> None:

@@ -10,6 +10,8 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scoring.doubts import accepted
+
 COLUMNS = ("provider", "capability", "scenario", "region", "metric", "unit", "value", "lo", "hi", "n")
 ALL_REGIONS = "all"
 
@@ -29,6 +31,8 @@ def _lines(provider: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     """The composite first, then the pooled metrics, then those of every region."""
     numbers = (provider["score"], provider["score_lo"], provider["score_hi"])
     yield ALL_REGIONS, "score", "points", *map(_number, numbers), provider["n"]
+    if accepted(provider):
+        yield ALL_REGIONS, "accepted_invalid", "", "1", "", "", provider["n"]
     for region, metrics in ((ALL_REGIONS, provider["metrics"]), *provider["regions"].items()):
         for name, figure in metrics.items():
             numbers = (figure["value"], figure["lo"], figure["hi"])

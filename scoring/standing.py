@@ -71,6 +71,7 @@ def stand(
     if invalid:
         standing.status = INVALID
         standing.reason = "our side of the measurement does not allow it; see the verdict"
+        standing.score, standing.geometric, standing.points, standing.shares = None, None, {}, {}
     return standing
 
 

@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from providers.reasons import LEVELS, NOTE
 from scoring.analysis import Analysis
 from scoring.metrics import SCORABLE, Figure
 from scoring.profile import Profile
 from scoring.score import point_worth
 from scoring.standing import OK, Standing
 from scoring.tag import Tag
-from scoring.validity import LEVELS, NOTE, Reason, worst
+from scoring.validity import Reason, worst
 from scoring.words import next_step, sentence, words
 
 SUMMARY_VERSION = 1
@@ -70,12 +71,19 @@ def _run(analysis: Analysis) -> Json:
         "window_s": end - begin,
         "requests": len(analysis.frame.measured),
         "seed": config.get("seed"),
+        "self_checks": [_self_check(worker) for worker in analysis.frame.workers if worker.get("self_check")],
         "git_commit": manifest.get("git_commit"),
         "hashes": manifest.get("hashes"),
         "versions": manifest.get("versions"),
         "config": config,
         "warnings": [*(manifest.get("warnings") or []), *analysis.frame.problems],
     }
+
+
+def _self_check(worker: Mapping[str, Any]) -> Json:
+    check = worker["self_check"]
+    figures = ("n", "failed", "ttft_error_p50_s", "ttft_error_p99_s", "truth_width_p50_s")
+    return {"worker": worker.get("name"), "region": worker.get("region"), **{name: check.get(name) for name in figures}}
 
 
 def _profile(profile: Profile, slo: Mapping[str, float]) -> Json:

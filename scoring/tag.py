@@ -32,6 +32,7 @@ class Question:
     terms: Mapping[str, Terms]
     span: tuple[float, float]
     seed: int
+    paired: bool = True
     reasoning_mixed: bool = False
     spoiled: frozenset[tuple[str, str]] = frozenset()  # (provider, region) whose cell is INVALID
 
@@ -147,7 +148,9 @@ def _resample(tag: Tag, question: Question, profile: Profile) -> None:
     tag.replicates = max(FEWEST_REPLICATES, REPLICATES_PER_PAIR * questions)
     resampling = resample(tag.windows, tag.replicates, question.seed)
     for standing in tag.standings:
-        add_replicates(standing, question.terms[standing.name], profile, question.reading, resampling)
+        # Unpaired prompts are not one experiment seen by all: differences then carry the scatter of both sides.
+        own = resampling if question.paired else resample(tag.windows, tag.replicates, question.seed, standing.name)
+        add_replicates(standing, question.terms[standing.name], profile, question.reading, own)
     replicates = {s.name: s.replicates for s in contenders if s.replicates is not None}
     if replicates:
         _compare(tag, replicates, profile, resampling)

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from providers.notation import chance, duration, percent, points, seconds
+from providers.reasons import INVALID
 from scoring.analysis import Analysis
-from scoring.notation import chance, duration, percent, points, seconds
 from scoring.standing import FAILED, NO_SCORE, NOT_ELIGIBLE
 from scoring.standing import INVALID as INVALID_STATUS
 from scoring.tag import Tag
-from scoring.validity import INVALID
 from scoring.windows import ENOUGH, FEWEST
 
 _APART = {FAILED: "Failed", NOT_ELIGIBLE: "Not eligible", NO_SCORE: "Without a score", INVALID_STATUS: "Not ranked"}

@@ -15,14 +15,17 @@ from pydantic_core import PydanticUndefined
 
 from providers import sample
 from providers.arguments import parser
+from providers.conversation import Session
+from providers.length import Length
 from providers.price import Price
+from providers.reasons import LEVELS, RULES
 from providers.run import find_runs
 from providers.simulator import truth
 from providers.spec import Auth, Law, Limits, Mock, Provider, Request
 from providers.workload import Cache, Workload
 from scoring import __main__ as scoring
+from scoring import cold
 from scoring.metrics import Terms, measure
-from scoring.validity import LEVELS, RULES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("[a-z]*/README.md"))]
@@ -31,7 +34,7 @@ QUICK = "tests/e2e/data/quick.yaml"
 PROBE = """
 import json
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
-from locustfiles.engine import harness, options
+from locustfiles.engine import harness, options, self_check
 parser = get_empty_argument_parser()
 setup_parser_arguments(parser)
 known = len(parser._actions)
@@ -40,6 +43,7 @@ print(json.dumps({
     "flags": {action.option_strings[0]: [action.env_var, action.default] for action in parser._actions[known:]},
     "known": [name for action in parser._actions for name in action.option_strings],
     "refused": list(options._REFUSED),
+    "self_check": self_check.COLUMNS,
     "exit_codes": [value for name, value in vars(harness).items() if name.startswith("EXIT_")],
 }))
 """
@@ -111,18 +115,19 @@ def normalized(text):
     [
         ("### An entry", Provider), ("### `auth`", Auth), ("### `price`", Price), ("### `request`", Request),
         ("### `limits`", Limits), ("### `mock`", Mock), ("### A law", Law),
+        ("### A workload", Workload), ("### A length", Length), ("### `session`", Session),
     ],
 )  # fmt: skip
-def test_every_key_of_a_providers_file_stands_with_its_default(heading, model):
+def test_every_key_of_a_declaration_stands_with_its_default(heading, model):
     """In the order of the model, so that none is missing and none is invented."""
     table = rows(section(page("providers/README.md"), heading))
     assert keys(model) == [(row[0], row[2]) for row in table]
 
 
-def test_every_key_of_a_workload_stands_with_its_default():
-    """Those of the prompt cache follow, for whoever writes them apart."""
-    table = rows(section(page("providers/README.md"), "## Workloads"))
-    assert keys(Workload) + keys(Cache) == [(row[0], row[2]) for row in table]
+def test_every_key_of_a_prompt_cache_stands_with_its_default():
+    """Its second table says what each kind means, and is not one of keys."""
+    table = rows(section(page("providers/README.md"), "### `cache`"))
+    assert keys(Cache) == [(row[0], row[2]) for row in table if len(row) == 4]
 
 
 def keys(model):
@@ -215,6 +220,7 @@ def test_every_field_of_a_manifest_stands(short_run):
     manifest = short_run.read_manifest()
     config, (worker,) = manifest["config"], manifest["workers"]
     parts = [manifest, config, config["arrivals"], config["phases"], worker, *manifest["counts"].values()]
+    parts.append(worker["self_check"])
     parts += [manifest[name] for name in ("hashes", "host", "phases", "matrix")]
     assert set() == {name for part in parts for name in part} - quoted(part_of_run("### `manifest.json`"))
 
@@ -222,8 +228,13 @@ def test_every_field_of_a_manifest_stands(short_run):
 def test_every_field_of_the_live_file_stands(short_run):
     """As its last line has them."""
     last = json.loads(short_run.live.read_text(encoding="utf-8").splitlines()[-1])
-    parts = [last, *last["cells"], *last["workers"]]
+    parts = [last, *last["cells"], *last["workers"], last["cells"][0]["recent"], last["cells"][0]["verdict"]]
     assert set() == {name for part in parts for name in part} - quoted(part_of_run("### `live.jsonl`"))
+
+
+def test_every_column_of_the_self_check_stands(engine):
+    """All that is in ``self_check.csv``, in its words."""
+    assert set() == set(engine["self_check"]) - quoted(part_of_run("### The self-check"))
 
 
 def part_of_run(heading):
@@ -240,8 +251,8 @@ def test_every_reason_of_the_verdict_stands():
 
 
 def test_every_metric_stands():
-    """By the name it has in results.csv; the score and the network's share come from outside ``measure``."""
-    names = {*measure([], Terms("response", 1.0, {})), "edge_rtt_s", "score"}
+    """By the name it has in results.csv; the rest comes from outside ``measure``."""
+    names = {*measure([], Terms("response", 1.0, {})), *cold.METRICS, "edge_rtt_s", "score"}
     assert set() == names - quoted(page("scoring/README.md"))
 
 

@@ -34,7 +34,7 @@ def test_the_list_takes_no_flags():
     assert "Error: --rate 4: this command only lists flags; run them with locust\n" == done.stderr
 
 
-@pytest.mark.parametrize(("example", "asked"), [("open", "700"), ("closed", "as answered")])
+@pytest.mark.parametrize(("example", "asked"), [("open", "653"), ("closed", "as answered")])
 def test_an_example_experiment_runs_as_written(example, asked):
     """``locust --config`` understands every key of it; nothing is sent to plan it."""
     done = run("locust", "--config", f"locustfiles/{example}.conf", "--plan")

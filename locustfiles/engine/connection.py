@@ -26,8 +26,7 @@ from locustfiles.engine.tls import TlsLayer
 from providers.dialects.base import Failure
 
 _TCP_INFO = 11
-_data_segments = struct.Struct("I").unpack_from  # tcpi_data_segs_in, offset 152
-_bytes_received = struct.Struct("Q").unpack_from  # tcpi_bytes_received, offset 128
+_received_and_segments = struct.Struct("128xQ16xI").unpack_from  # tcpi_bytes_received, tcpi_data_segs_in
 _INFO_BYTES = 160
 
 
@@ -116,7 +115,7 @@ class Connection:
         self._sock.setblocking(False)
         self._sock.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
         self.drained_ns = now_ns()
-        self._segments, self._received = self._counted() or (0, 0)  # a proxy's answer is behind us
+        self._received, self._segments = self._counted() or (0, 0)  # a proxy's answer is behind us
         self._hub.watch(self._sock, self)
 
     def _shake_hands(self, tls: TlsLayer) -> None:
@@ -234,7 +233,7 @@ class Connection:
         counted = self._counted()
         if counted is None:
             return 1
-        segments, received = counted
+        received, segments = counted
         self._received += length
         new = segments - self._segments + self._behind
         self._behind = int(received > self._received)
@@ -242,14 +241,15 @@ class Connection:
         return new
 
     def _counted(self) -> tuple[int, int] | None:
-        """(data segments, bytes) the kernel has received on this socket; None where it does not say."""
+        """(bytes, data segments) the kernel has received on this socket; None where it does not say."""
         try:
             info = self._sock.getsockopt(plain_socket.IPPROTO_TCP, _TCP_INFO, _INFO_BYTES)
         except OSError:
             return None
         if len(info) < _INFO_BYTES:
             return None
-        return int(_data_segments(info, 152)[0]), int(_bytes_received(info, 128)[0])
+        counted: tuple[int, int] = _received_and_segments(info)
+        return counted
 
     def _transmit(self, data: bytes) -> None:
         """Send now what fits, the rest when the socket takes more; a peer that stopped reading shows up as a read."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
+from operator import sub
 from typing import Any
 
 from providers.dialects.base import Failure
@@ -17,6 +18,7 @@ from providers.dialects.reply import Arrival
 class Exchange:
     """``failure`` is what broke on the way; an HTTP error answer is no failure here."""
 
+    held_s: float | None = None  # waited for the provider's own limits before
     connection: str = ""  # new | resumed | reused; empty: no connection was established, no byte was sent
     remote_addr: str = ""
     dns_s: float | None = None
@@ -67,7 +69,7 @@ class Exchange:
     @property
     def observer_lag_s(self) -> float | None:
         """Our own lateness: the worst distance between a kernel stamp and the moment Python had the bytes."""
-        return max((seen - at for at, seen in zip(self.at_ns, self.seen_ns, strict=True)), default=0) / 1e9 or None
+        return max(map(sub, self.seen_ns, self.at_ns), default=0) / 1e9 or None
 
     @property
     def stamp(self) -> str:
@@ -77,8 +79,9 @@ class Exchange:
 
     def arrivals(self) -> list[Arrival]:
         """The body as it came; ValueError when it is encoded in a way nobody asked for and we cannot undo."""
+        start_ns = self.start_ns
         columns = zip(self.at_ns, self._decoded(), self.merged, strict=True)
-        return [Arrival(self.since_start_s(at), data, merged) for at, data, merged in columns if data]
+        return [Arrival((at - start_ns) / 1e9, data, merged) for at, data, merged in columns if data]
 
     def _decoded(self) -> list[bytes]:
         """Some servers compress although identity was asked: each read gives what it let the inflater say."""

@@ -13,7 +13,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import gevent
@@ -22,13 +23,16 @@ from gevent.event import Event
 from locust import events
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
-from locustfiles.engine import options
+from locustfiles.engine import asked, options
 from locustfiles.engine.experiment import Experiment, Place
+from locustfiles.engine.form import take_form
+from locustfiles.engine.load import sleep_until
 from locustfiles.engine.measurement import Measurement
 from locustfiles.engine.native_stats import NativeStats, percentile, whole_milliseconds
-from locustfiles.engine.plan import plan
+from locustfiles.engine.plan import check_budget, plan
+from locustfiles.engine.tab import add_tab
 from locustfiles.engine.users import user_classes
-from locustfiles.engine.web import check_address, refuse_foreign_posts, refuse_impossible_starts
+from locustfiles.engine.web import check_address, note_edits, refuse_foreign_posts, refuse_impossible_starts
 from providers.errors import ConfigError, NephoscopeError
 from providers.roster import Roster, load_roster
 from providers.run import Run
@@ -39,8 +43,16 @@ _OPENING_WATCH_S = 0.05
 _log = logging.getLogger("nephoscope")
 
 
-def install(module: str) -> dict[str, Any]:
-    """The user classes for a locustfile's globals; from here on Locust runs our experiment."""
+Design = Callable[[Any, Experiment], Experiment]
+Watch = Callable[[Measurement], None]
+
+
+def install(module: str, design: Design | None = None, watch: Watch | None = None) -> dict[str, Any]:
+    """The user classes for a locustfile's globals; from here on Locust runs our experiment.
+
+    ``design`` may change the experiment that the flags ask for (parsed options come with it, ConfigError refuses);
+    ``watch`` is given every measurement before it opens, to add its watchers.
+    """
     place = options.early()
     try:
         roster = load_roster(place.providers)
@@ -51,7 +63,7 @@ def install(module: str) -> dict[str, Any]:
     events.init_command_line_parser.add_listener(options.add_flags)
 
     def take_over(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
-        Harness(environment, runner, web_ui, roster, place)
+        Harness(environment, runner, web_ui, roster, place, design, watch)
 
     events.init.add_listener(take_over)
     return user_classes(roster, module)
@@ -65,31 +77,42 @@ def refuse(message: str) -> NoReturn:
 class Harness:
     """One per process, as ``environment.nephoscope``."""
 
-    def __init__(self, environment: Any, runner: Any, web_ui: Any, roster: Roster, place: Place) -> None:
+    def __init__(
+        self,
+        environment: Any,
+        runner: Any,
+        web_ui: Any,
+        roster: Roster,
+        place: Place,
+        design: Design | None = None,
+        watch: Watch | None = None,
+    ) -> None:
         self.environment, self.runner, self.web_ui = environment, runner, web_ui
         self.roster, self.place = roster, place
+        self._design, self._watch = design, watch
         self.measurement: Measurement | None = None
         self._options = environment.parsed_options
         self._window_s = self._options.run_time
         self._spawn_rate = self._options.spawn_rate
         self._native = NativeStats(environment)
+        self._shape, environment.shape_class = environment.shape_class, None  # we start its levels, not Locust
         self._conductor: gevent.Greenlet | None = None
         self._spawned = Event()
         self._opened = Event()  # no measurement is half open
         self._opened.set()
         self._interrupts = 0
         self._draining = False
-        self._slots: Counter[type] = Counter()
+        self._edits: list[dict[str, Any]] = []  # made in the browser since the last run
         environment.nephoscope = self
         self._check()
         self._take_over()
 
-    def slot(self, user_class: type) -> tuple[int, int]:
-        """(this user's slot, the most slots any provider has): users of a class are numbered as they start."""
-        slot = self._slots[user_class]
-        self._slots[user_class] += 1
-        weights = [other.weight for other in self.environment.user_classes]
-        return slot, max(1, self.runner.target_user_count * max(weights) // sum(weights))
+    @property
+    def slots(self) -> int:
+        """The most users that any provider has in closed loop."""
+        assert self.measurement is not None
+        weights = [user_class.weight for user_class in self.environment.user_classes]
+        return int(max(1, self.measurement.experiment.users * max(weights) // sum(weights)))
 
     # ---- before the load
 
@@ -105,15 +128,19 @@ class Harness:
             except NephoscopeError as error:
                 refuse(str(error))
             refuse_foreign_posts(self.web_ui)
-            refuse_impossible_starts(self.web_ui, self._why_not)
-        for warning in (*self.roster.warnings, *_limits_not_held(self.roster)):
+            refuse_impossible_starts(self.web_ui, self._why_not, self._note_edit)
+            note_edits(self.web_ui, self._note_edit)
+            add_tab(self.web_ui, self._last_line, lambda: self.measurement.refused_edit if self.measurement else "")
+        for warning in self.roster.warnings:
             sys.stderr.write(f"Warning: {warning}\n")
         try:
             # Now, while "no -u" can still be told from Locust's default of one user.
-            self._options.arrivals = options.arrivals_of(self._options)
+            self._options.arrivals = asked.arrivals_of(self._options)
             if self._interactive and not self._options.plan:
                 return  # the form will say how much
-            experiment = self._experiment(self._window_s)
+            experiment = self._experiment(self._options, self._window_s)
+            for warning in check_budget(experiment, self._taking_part()):
+                sys.stderr.write(f"Warning: {warning}\n")
         except NephoscopeError as error:
             refuse(str(error))
         if self._options.plan:
@@ -124,10 +151,15 @@ class Harness:
     def _interactive(self) -> bool:
         return self.web_ui is not None and not self._options.autostart
 
-    def _experiment(self, window_s: float | None) -> Experiment:
+    def _experiment(self, given: Any, window_s: float | None) -> Experiment:
         if load_roster(self.roster.path).sha256 != self.roster.sha256:  # the simulator would play another file
             raise ConfigError(f"{self.roster.path}: changed since this process started; start it anew")
-        return options.experiment(self._options, self.roster, self._taking_part(), self.place, window_s)
+        taking_part = self._taking_part()
+        experiment = asked.experiment(given, self.roster, taking_part, self.place, window_s, self._shape)
+        if self._design:
+            experiment = self._design(given, experiment)
+        check_budget(experiment, self._taking_part())
+        return experiment
 
     def _taking_part(self) -> list[Provider]:
         """Positional names and the class picker may leave providers out."""
@@ -169,6 +201,8 @@ class Harness:
         closed = self.measurement is not None and self.measurement.experiment.closed
         count = user_count if closed else self._one_each()
         rate = spawn_rate if closed and (self._interactive or self._spawn_rate) else count
+        if levels := self.measurement.experiment.levels if self.measurement else ():
+            count, rate = levels[0].users, levels[0].spawn_rate
         self._spawned.clear()
         self._start(count, rate, wait=wait, user_classes=user_classes)
         self._conductor = gevent.spawn(self._conduct)
@@ -181,24 +215,42 @@ class Harness:
             if self._options.arrivals == "closed":
                 self._options.num_users = user_count
         self.environment.host = None  # the form's host would overwrite every provider's
-        self._slots.clear()
         names = [provider.name for provider in self._taking_part()]
-        self.measurement = Measurement(self._experiment(window_s), self.environment, names)
+        self.measurement = Measurement(self._experiment(self._options, window_s), self.environment, names)
+        while self._edits:
+            self.measurement.note_edit(self._edits.pop(0))
+        if self._watch:
+            self._watch(self.measurement)
         self.measurement.open()
         self._native.open(self.measurement.run)
         gc.collect()
         gc.freeze()  # a full collection over Locust's objects stops the loop for 20 ms and more
         gc.set_threshold(50_000, 20, 100)
 
-    def _why_not(self, user_count: int) -> str:
-        """Why the web form's start cannot be had; empty when it can."""
-        if self._options.arrivals == "closed":
-            self._options.num_users = user_count
+    def _why_not(self, form: Mapping[str, str]) -> str:
+        """Why the web form's start cannot be had; empty when it can. A run's load is part of its experiment."""
+        if self.runner.state in (STATE_RUNNING, STATE_SPAWNING) or not self._opened.is_set():
+            return "a run is in progress and its load stays as it began; stop it and start another"
         try:
-            self._experiment(self._window_s)
+            given = take_form(self._options, form)
+            self._experiment(given, given.run_time or self._window_s)
         except NephoscopeError as error:
             return str(error)
         return ""
+
+    def _note_edit(self, what: str, asked: dict[str, Any], refused: str) -> None:
+        """For the manifest of the run it met, or of the one it begins."""
+        edit = {"at": round(time.time(), 3), "what": what, "asked": asked, "refused": refused}
+        if self.measurement is not None and self.measurement.ended == "running":
+            self.measurement.note_edit(edit)
+            if refused:
+                _log.warning("edit refused: %s", refused)
+        else:
+            self._edits.append(edit)
+
+    def _last_line(self) -> dict[str, Any]:
+        live = self.measurement.live if self.measurement else None
+        return live.last if live else {"cells": []}
 
     def _one_each(self) -> int:
         """Open loop: a user per provider, whatever -u or weights say; the rate is the load."""
@@ -225,7 +277,11 @@ class Harness:
         assert measurement is not None
         self._spawned.wait()
         measurement.begin()
-        measurement.wait()
+        shaping = gevent.spawn(self._follow_shape, measurement)
+        try:
+            measurement.wait()
+        finally:
+            shaping.kill()
         measurement.drain()  # here already: Locust's stop looks at its own stack first, which takes it 16 ms
         self._conductor = None  # from here on a stop must not kill the greenlet that stops
         if self.web_ui is None:
@@ -235,6 +291,16 @@ class Harness:
         if self._options.autostart and self._options.autoquit != -1:
             gevent.sleep(self._options.autoquit)
             self._leave()
+
+    def _follow_shape(self, measurement: Measurement) -> None:
+        """Bring the users to each level at its time; while they come and go the phase is a ramp."""
+        for level in measurement.experiment.levels[1:]:
+            sleep_until((measurement.timetable.warmup_at or 0.0) + level.from_s)
+            self._spawned.clear()
+            measurement.timetable.changing = True
+            self._start(level.users, level.spawn_rate)
+            self._spawned.wait()
+            measurement.timetable.changing = False
 
     def _interrupted(self) -> None:
         """Ctrl-C: the first drains, the second waits for nothing, the third is gone."""
@@ -315,15 +381,6 @@ class Harness:
         if measurement.experiment.score and self._interrupts < 2 and exit_code != EXIT_CONFIG:
             scored = score(measurement.run)
             raise SystemExit(exit_code or scored)
-
-
-def _limits_not_held(roster: Roster) -> list[str]:
-    return [
-        f"{roster.path}: provider '{provider.name}': limits.{name} is recorded, not held yet; choose --rate below it"
-        for provider in roster.providers
-        for name in ("max_rps", "max_concurrency")
-        if getattr(provider.limits, name) is not None
-    ]
 
 
 def score(run: Run, *, quiet: bool = False) -> int:

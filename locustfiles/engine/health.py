@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import gevent
 
 from locustfiles.engine.experiment import Timetable
+from locustfiles.engine.lateness import Lateness
 from locustfiles.engine.transport import Transport
 
 PROBE_S = 0.010  # a sleeper that should wake every 10 ms; how late it wakes is the loop's lag
 BUSY_SHARE = 0.90
-_BIN_S = 0.0001
 
 
 class Health:
@@ -22,9 +21,8 @@ class Health:
 
     def __init__(self, transport: Transport, timetable: Timetable) -> None:
         self._transport, self._timetable = transport, timetable
-        self._lags: Counter[int] = Counter()  # in bins of 0.1 ms
-        self._longest_s = 0.0
-        self._cpu_windows = self._cpu_busy = 0
+        self.lags = Lateness()
+        self.cpu_windows = self.cpu_busy_windows = 0
         self.cpu_share = self.loop_lag_s = 0.0  # of the last second
         self._greenlets: list[gevent.Greenlet] = []
 
@@ -36,16 +34,20 @@ class Health:
 
     def report(self) -> dict[str, Any]:
         return {
-            "loop_lag_p99_s": self._lag_p99_s(),
-            "loop_lag_max_s": round(self._longest_s, 6),
-            "cpu_windows": self._cpu_windows,
-            "cpu_busy_windows": self._cpu_busy,
-            "sockets_refused": self._transport.sockets_refused,
+            "loop_lag_p99_s": self.lags.quantile_s(99),
+            "loop_lag_max_s": round(self.lags.longest_s, 6),
+            "cpu_windows": self.cpu_windows,
+            "cpu_busy_windows": self.cpu_busy_windows,
+            "sockets_refused": self.sockets_refused,
             "sockets_open": _open_descriptors(),
             "clock_steps": self._transport.hub.clock_steps,
             "unstamped_reads": self._transport.hub.unstamped,
             "kernel_stamps": self._transport.hub.stamps,
         }
+
+    @property
+    def sockets_refused(self) -> int:
+        return self._transport.sockets_refused
 
     def _measuring(self) -> bool:
         now = time.time()
@@ -60,8 +62,7 @@ class Health:
             late_s = max(0.0, after - before - PROBE_S)
             worst_s = max(worst_s, late_s)
             if self._measuring():
-                self._lags[int(late_s / _BIN_S)] += 1
-                self._longest_s = max(self._longest_s, late_s)
+                self.lags.add(late_s)
             if after - since >= 1:
                 self.loop_lag_s, worst_s, since = worst_s, 0.0, after
 
@@ -71,17 +72,8 @@ class Health:
             gevent.sleep(1)
             self.cpu_share = (time.process_time() - cpu) / (time.monotonic() - wall)
             if self._measuring():
-                self._cpu_windows += 1
-                self._cpu_busy += self.cpu_share >= BUSY_SHARE
-
-    def _lag_p99_s(self) -> float | None:
-        total = sum(self._lags.values())
-        rank, seen = -(-99 * total // 100), 0
-        for bin_, count in sorted(self._lags.items()):
-            seen += count
-            if seen >= rank:
-                return round((bin_ + 1) * _BIN_S, 6)
-        return None
+                self.cpu_windows += 1
+                self.cpu_busy_windows += self.cpu_share >= BUSY_SHARE
 
 
 def _open_descriptors() -> int | None:

@@ -49,6 +49,7 @@ class Hub:
         _check_loop()
         self._epoll = monkey.get_original("select", "epoll")()
         self._readers: dict[int, tuple[Any, Reader]] = {}
+        self.reads = 0
         self.unstamped = 0  # reads without a believable kernel time
         self.clock_steps = 0
         self.offset_ns = _realtime_offset_ns()
@@ -102,7 +103,7 @@ class Hub:
             try:
                 if happened & _EPOLLOUT:
                     reader.on_writable()
-                if happened & ~_EPOLLOUT:
+                if happened != _EPOLLOUT:
                     self._read(sock, reader)
             except Exception:  # noqa: BLE001 - an error here would end the loop of every stream: show it and go on
                 gevent.get_hub().handle_error(reader, *sys.exc_info())
@@ -114,20 +115,19 @@ class Hub:
             return
         except OSError:
             data, ancillary = b"", ()
-        seen = now_ns()
-        stamp = self._stamp_ns(ancillary)
-        believable = stamp is not None and reader.drained_ns - _SLACK_NS <= stamp <= seen + _SLACK_NS
-        if not believable and data:
+        at = seen = now_ns()
+        kernel = False
+        if ancillary:
+            seconds, nanos = _timespec(ancillary[0][2])
+            stamp = seconds * 1_000_000_000 + nanos - self.offset_ns
+            if reader.drained_ns - _SLACK_NS <= stamp <= seen + _SLACK_NS:
+                at, kernel = stamp, True
+        self.reads += 1
+        if data and not kernel:
             self.unstamped += 1
-        reader.on_read(stamp if believable and stamp is not None else seen, seen, believable, data)
+        reader.on_read(at, seen, kernel, data)
         if len(data) < _READ_BYTES:
             reader.drained_ns = self._round_ns
-
-    def _stamp_ns(self, ancillary: Any) -> int | None:
-        if not ancillary:
-            return None
-        seconds, nanos = _timespec(ancillary[0][2])
-        return int(seconds) * 1_000_000_000 + int(nanos) - self.offset_ns
 
     def _refresh_offset(self) -> None:
         """Stamps are CLOCK_REALTIME. A slew moves both clocks alike; only a step changes the offset."""

@@ -6,7 +6,7 @@ Rendering happens ahead of time and decoding after the stream has ended; between
 from __future__ import annotations
 
 import logging
-import statistics
+import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -40,6 +40,7 @@ class Job:
     wire: bytes
     pair: str
     slot: int | None = None
+    answers: list[str] | None = None  # takes the answer, for later prompts of a session that carry it
 
 
 class Lane:
@@ -61,16 +62,31 @@ class Lane:
         self._tally = recorder.tallies[provider.name]
         self._counter = 0
 
-    def prepare(self, workload: Workload, seed: int, index: int, pair: str, slot: int | None = None) -> Job:
-        prompt = workload.prompt(seed, index, self.provider.name, self._run_id)
+    def prepare(
+        self,
+        workload: Workload,
+        seed: int,
+        index: int,
+        pair: str,
+        slot: int | None = None,
+        slots: int | None = None,
+        answers: list[str] | None = None,
+    ) -> Job:
+        """``slots`` users ask abreast in closed loop; ``answers`` are this provider's own in the session."""
+        prompt = workload.prompt(
+            seed, index, self.provider.name, self._run_id, abreast=slots, history=tuple(answers or ())
+        )
         self._counter += 1
         request_id = f"{self._run_id}-{self.provider.name}-{self._counter}"
         request = self._dialect.build(prompt, self.provider)
-        return Job(request_id, prompt, render(request, self.provider, request_id), pair, slot)
+        return Job(request_id, prompt, render(request, self.provider, request_id), pair, slot, answers)
 
-    def perform(self, job: Job, phase: Phase, scheduled_at: float) -> Sample:
-        """Send, wait, decode, record. What goes wrong on the way is in the sample, not raised."""
-        exchange = Exchange()
+    def perform(self, job: Job, phase: Phase, scheduled_at: float, held_s: float | None = None) -> Sample:
+        """Send, wait, decode, record. What goes wrong on the way is in the sample, not raised.
+
+        ``held_s`` were waited for the provider's own limits.
+        """
+        exchange = Exchange(held_s=held_s)
         current = gevent.getcurrent()
         self.running.add(current)
         self._tally.in_flight += 1
@@ -103,14 +119,23 @@ class Lane:
     def outstanding(self) -> int:
         return self._tally.scheduled - self._tally.finished
 
-    def drop(self, job: Job, phase: Phase, scheduled_at: float, detail: str) -> None:
+    def drop(self, job: Job, phase: Phase, scheduled_at: float, detail: str) -> Sample:
         """An arrival that found no place: recorded, never skipped silently."""
-        self._recorder.take(
-            self._identified(
-                job, phase, scheduled_at, started_at=scheduled_at, error="dropped", detail=detail,
-                in_flight=self._tally.in_flight,
-            )
+        return self._unsent(job, phase, scheduled_at, started_at=scheduled_at, error="dropped", detail=detail)
+
+    def give_up(self, job: Job, phase: Phase, scheduled_at: float, detail: str) -> Sample:
+        """A request that still waited for its turn when the drain was over: it ran at least that long."""
+        now = time.time()
+        held_s = now - scheduled_at
+        return self._unsent(
+            job, phase, scheduled_at,
+            started_at=now, lag_s=held_s, held_s=held_s, end_s=0.0, error="cut_off", detail=detail,
         )  # fmt: skip
+
+    def _unsent(self, job: Job, phase: Phase, scheduled_at: float, **known: object) -> Sample:
+        sample = self._identified(job, phase, scheduled_at, in_flight=self._tally.in_flight, **known)
+        self._recorder.take(sample)
+        return sample
 
     def cut_off(self) -> None:
         for greenlet in list(self.running):
@@ -127,6 +152,8 @@ class Lane:
         # A stream that said its end is whole, even if its connection then broke.
         broke = exchange.failure if not (reply.ended and reply.failure is None) else None
         failure = broke or reply.failure
+        if job.answers is not None and failure is None:
+            job.answers.append(reply.text("answer"))
         gaps = sorted(reply.gaps_s)
         usage, bounded = reply.usage, reply.bounded
         input_tokens = usage.input_tokens if usage.input_tokens is not None else _estimated_input(job, reply)
@@ -137,6 +164,7 @@ class Lane:
             scheduled_at,
             started_at=exchange.started_at,
             lag_s=exchange.started_at - scheduled_at,
+            held_s=exchange.held_s,
             dns_s=exchange.dns_s,
             tcp_s=exchange.tcp_s,
             tls_s=exchange.tls_s,
@@ -145,7 +173,7 @@ class Lane:
             ttfo_s=reply.ttfo_s,
             e2e_s=reply.e2e_s,
             end_s=exchange.end_s,
-            gap_p50_s=statistics.median_low(gaps) if gaps else None,
+            gap_p50_s=gaps[(len(gaps) - 1) // 2] if gaps else None,
             gap_p99_s=gaps[-(-99 * len(gaps) // 100) - 1] if gaps else None,
             gap_max_s=gaps[-1] if gaps else None,
             chunks=len(reply.chunks),
@@ -189,6 +217,8 @@ class Lane:
             phase=phase,
             pair=job.pair,
             slot=job.slot,
+            session=job.prompt.session,
+            turn=job.prompt.turn,
             prompt_id=job.prompt.prompt_id,
             target_input_tokens=job.prompt.target_input_tokens,
             target_output_tokens=job.prompt.target_output_tokens,

@@ -1,25 +1,27 @@
-"""The Load asks: open loop by a schedule that no provider can slow down, closed loop by users that wait for answers.
+"""The Load asks, within budget and limits; in open loop by a schedule that no provider can slow down.
 
-Locust's user classes are the registration in open loop, one user per provider; in closed loop each user is a slot.
+Locust's user classes are the registration in open loop, one user per provider. Users that wait for answers are
+``closed``'s.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 
 import gevent
 from gevent.pool import Pool
 
-from locustfiles.engine.arrivals import firing_order, offsets_s
+from locustfiles.engine.arrivals import firing_order, owner
 from locustfiles.engine.budget import Budget, worst_usd
 from locustfiles.engine.experiment import Experiment, Timetable
-from locustfiles.engine.lane import Job, Lane
+from locustfiles.engine.gate import Gate
+from locustfiles.engine.lane import CutOffError, Job, Lane
 from providers.sample import Phase, Sample
 
 POOL_SIZE = 512  # requests in flight per provider and worker; an arrival beyond is a dropped sample
-PATIENCE_S = 0.1
-STAGGER_S = 1.0  # closed-loop users begin spread over this, so that they do not ask in step
 
 
 @dataclass(slots=True)
@@ -31,44 +33,98 @@ class Load:
     budget: Budget
     lanes: dict[str, Lane]
     asking: bool = True
+    worker: int = 0  # this process's number among ``workers``, which share one schedule
+    workers: int = 1
+    retired: set[str] = field(default_factory=set)  # providers that nothing more is asked of
+    gates: dict[str, Gate] = field(default_factory=dict)
+    watchers: list[Callable[[Sample], None]] = field(default_factory=list)  # told every sample as it ends
+
+    def retire(self, name: str) -> None:
+        """Ask nothing more of a provider; the others go on, and without any the load is over."""
+        self.retired.add(name)
+
+    @property
+    def all_retired(self) -> bool:
+        return bool(self.lanes) and self.retired >= set(self.lanes)
 
     def finished(self) -> bool:
-        return not self.asking or self.budget.exhausted or self.timetable.over(time.time())
+        return not self.asking or self.budget.exhausted or self.all_retired or self.timetable.over(time.time())
 
     def stopped(self) -> bool:
         """Ended before its time. A window that is merely over still owes every arrival that fell into it a row."""
         return self.budget.exhausted or not (self.asking or self.timetable.over(time.time()))
 
-    def admit(self, lane: Lane) -> bool:
+    def admit(self, lane: Lane, job: Job) -> bool:
         """Count a request in, unless it might break the cap: then the run is over."""
-        if not self.budget.reserve(worst_usd(lane.provider, self.experiment.workload)):
+        if not self.budget.reserve(_worst_usd(lane, job)):
             return False
         lane.schedule()
         return True
 
     def perform(self, lane: Lane, job: Job, phase: Phase, scheduled_at: float) -> Sample:
-        sample = lane.perform(job, phase, scheduled_at)
-        worst = worst_usd(lane.provider, self.experiment.workload)
-        self.budget.settle(worst, sample.cost_usd if sample.connection else 0.0)
+        gate = self.gate(lane)
+        perform = lane.perform if gate.open else partial(_in_turn, gate, lane)
+        sample = perform(job, phase, scheduled_at)
+        self.budget.settle(_worst_usd(lane, job), _bill_usd(lane, sample))
+        self.tell(sample)
         return sample
+
+    def gate(self, lane: Lane) -> Gate:
+        name = lane.provider.name
+        if name not in self.gates:
+            self.gates[name] = Gate(lane.provider.limits)
+        return self.gates[name]
+
+    def tell(self, sample: Sample) -> None:
+        for watcher in self.watchers:
+            watcher(sample)
+
+
+def _worst_usd(lane: Lane, job: Job) -> float:
+    prompt = job.prompt
+    letters = sum(len(text) for _, text in prompt.messages)  # of a text nobody counted: no token is shorter than one
+    return worst_usd(lane.provider, prompt.target_input_tokens or letters, prompt.target_output_tokens or 0)
+
+
+def _bill_usd(lane: Lane, sample: Sample) -> float | None:
+    """What a request counts against the cap; None where its bill is unknown."""
+    return sample.cost_usd if sample.connection and lane.provider.type != "mock" else 0.0
+
+
+def _in_turn(gate: Gate, lane: Lane, job: Job, phase: Phase, scheduled_at: float) -> Sample:
+    """Wait for the provider's own limits; one that never had its turn is cut off like one that was sent."""
+    current = gevent.getcurrent()
+    lane.running.add(current)
+    try:
+        held_s = gate.enter()
+    except CutOffError:
+        return lane.give_up(job, phase, scheduled_at, f"held back by {gate.named} until the drain was over")
+    finally:
+        lane.running.discard(current)
+    try:
+        return lane.perform(job, phase, scheduled_at, held_s or None)
+    finally:
+        gate.leave()
 
 
 def run_open(load: Load, start_at: float) -> None:
     """Fire arrival after arrival until the window ends: the same prompt to every provider at the same instant."""
     experiment = load.experiment
     pools = {name: Pool(POOL_SIZE) for name in load.lanes}
-    offsets = offsets_s(experiment.arrivals, experiment.rate_rps, experiment.seed, experiment.burstiness)
-    for index, offset_s in enumerate(offsets):
+    for index, offset_s in enumerate(experiment.offsets_s()):
         due = start_at + offset_s
         if load.timetable.over(due):
             return
+        if owner(experiment.seed, index, load.workers) != load.worker:
+            continue
         # Rendered before its moment, so that the moment itself costs a spawn and a send.
         jobs = {
             name: lane.prepare(experiment.workload, experiment.seed, index, str(index))
             for name, lane in load.lanes.items()
+            if name not in load.retired
         }
-        _sleep_until(due)
-        if load.stopped():
+        sleep_until(due)
+        if load.stopped() or not jobs:
             return
         for name in firing_order(list(jobs), experiment.seed, index):
             _fire(load, pools[name], load.lanes[name], jobs[name], due)
@@ -76,37 +132,22 @@ def run_open(load: Load, start_at: float) -> None:
 
 def _fire(load: Load, pool: Pool, lane: Lane, job: Job, due: float) -> None:
     phase = load.timetable.phase(due)
-    if not load.admit(lane):
+    if not load.admit(lane, job):
         return
     reason = "this process was too late: the window was over" if load.timetable.over(time.time()) else ""
-    reason = reason or (f"{POOL_SIZE} requests were in flight" if pool.full() else "")
+    reason = reason or (_crowd(load.gate(lane)) if pool.full() else "")
     if reason:
-        load.budget.settle(worst_usd(lane.provider, load.experiment.workload), 0.0)
-        lane.drop(job, phase, due, reason)
+        load.budget.settle(_worst_usd(lane, job), 0.0)
+        load.tell(lane.drop(job, phase, due, reason))
     else:
         pool.spawn(load.perform, lane, job, phase, due)
 
 
-def run_closed(load: Load, lane: Lane, slot: int, slots: int) -> None:
-    """One user: ask, wait for the answer, ask again. Slot and iteration pair the prompts across providers.
-
-    ``slots`` is the same for all providers, also where weights give them different numbers of users. A user that fails
-    at once asks again only ``PATIENCE_S`` after it asked: a dead provider must not eat the processor of the others.
-    """
-    gevent.sleep(STAGGER_S * slot / slots)
-    iteration = 0
-    while not load.finished():
-        pair = f"{slot}.{iteration}"
-        index = iteration * slots + slot
-        job = lane.prepare(load.experiment.workload, load.experiment.seed, index, pair, slot)
-        now = time.time()
-        if not load.admit(lane):
-            return
-        if load.perform(lane, job, load.timetable.phase(now), now).error:
-            _sleep_until(now + PATIENCE_S)
-        iteration += 1
+def _crowd(gate: Gate) -> str:
+    held = "" if gate.open else f", or held back by {gate.named}"
+    return f"{POOL_SIZE} requests were in flight{held}"
 
 
-def _sleep_until(due: float) -> None:
+def sleep_until(due: float) -> None:
     while (remaining_s := due - time.time()) > 0:
         gevent.sleep(remaining_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,14 +16,17 @@ import gevent
 
 from locustfiles.engine import manifest
 from locustfiles.engine.budget import Budget
+from locustfiles.engine.closed import Seats
 from locustfiles.engine.experiment import Experiment, Timetable
 from locustfiles.engine.health import Health
 from locustfiles.engine.lane import Lane
 from locustfiles.engine.live import Live
-from locustfiles.engine.load import Load, run_open
+from locustfiles.engine.load import Load, run_open, sleep_until
 from locustfiles.engine.preflight import preflight, table
 from locustfiles.engine.recorder import Recorder
+from locustfiles.engine.self_check import MOST_RPS, SelfCheck
 from locustfiles.engine.transport import Transport
+from locustfiles.engine.watch import Watch
 from providers.run import create_run
 from providers.simulator.child import at_simulator, simulator
 from providers.spec import Provider
@@ -43,11 +47,16 @@ class Measurement:
         self.load = Load(experiment, self.timetable, Budget(experiment.max_cost_usd), {})
         self.ended = "running"
         self._names, self._environment = names, environment
-        self._manifest = manifest.opening(experiment, self.run.run_id)
+        self._manifest: dict[str, Any] = manifest.opening(experiment, self.run.run_id) | {"edits": []}
+        self.watch: Watch | None = None
+        self.live: Live | None = None
         self._lanes: dict[str, Lane] = {}
+        self.seats = {name: Seats() for name in names}
         self._pump: gevent.Greenlet | None = None
         self._abort = False
         self._cut_short: bool | None = None  # None while nobody has stopped it
+        self._steps: gevent.Greenlet | None = None
+        self.step_watchers: list[Callable[[int], None]] = []  # told the index of a step when it ends
         self._files = ExitStack()  # closed in the reverse order of opening, as far as opening came
         self.run.write_manifest(self._manifest)
 
@@ -66,12 +75,36 @@ class Measurement:
         self._health = Health(transport, self.timetable)
         self._health.start()
         self._files.callback(self._health.stop)
-        if experiment.preflight and self.load.asking:
+        self.watch = watch = Watch(experiment, self._names, self.timetable, self._health, self._self_check(transport))
+        self.load.watchers.append(watch.add)
+        if (experiment.preflight or experiment.cold_start) and self.load.asking:
             samples = preflight(self.load, list(self._lanes.values()))
             sys.stderr.write(table(samples) + "\n")
-        live = Live(self.run.live, self._recorder.tallies, self._health, self.timetable, experiment.place)
+        self.live = live = Live(self.run.live, self._recorder.tallies, watch, self.timetable, experiment.place)
         live.start()
         self._files.callback(live.stop)
+
+    def _self_check(self, transport: Transport) -> SelfCheck | None:
+        if not self.experiment.self_check:
+            return None
+        rate_rps = MOST_RPS if self.experiment.closed else self.experiment.peak_rps
+        check = SelfCheck(transport, self.timetable, self.run.self_check, rate_rps)
+        self._files.callback(check.stop)
+        if trouble := check.start():
+            sys.stderr.write(f"Warning: {trouble}\n")
+            self._manifest["warnings"].append(trouble)
+        return check
+
+    def note_edit(self, edit: dict[str, Any]) -> None:
+        """What a person changed, or wanted to, in the web UI."""
+        self._manifest["edits"].append(edit)
+        self.run.write_manifest(self._manifest)
+
+    @property
+    def refused_edit(self) -> str:
+        """Why the newest edit was refused, in words; empty when it was taken."""
+        edits = self._manifest["edits"]
+        return str(edits[-1]["refused"]) if edits else ""
 
     def register(self, name: str) -> Lane:
         """A Locust user of this provider has started: its lane takes part from now on."""
@@ -85,17 +118,26 @@ class Measurement:
         self.timetable.begin(start_at)
         if not self.experiment.closed:
             self._pump = gevent.spawn(run_open, self.load, start_at)
+            self._steps = gevent.spawn(self._watch_steps, start_at)
+
+    def _watch_steps(self, start_at: float) -> None:
+        for index, (until_s, _) in enumerate(self.experiment.steps):
+            sleep_until(start_at + until_s)
+            for watcher in self.step_watchers:
+                watcher(index)
 
     def wait(self) -> None:
-        """Return when the window is over, or the budget, or when the pump has died."""
-        while not self.load.finished() and not self._pump_failed:
+        """Return when the window is over, or the budget, when the pump has died, or when it came to nothing."""
+        while not (self.load.finished() or self._pump_failed or self._came_to_nothing):
             gevent.sleep(_WATCH_S)
+        if self._came_to_nothing and self.watch is not None:
+            sys.stderr.write(f"Stopping: this run ends INVALID whatever comes: {self.watch.words}\n")
 
     def drain(self) -> None:
         """No new work; wait for what is in flight, then cut off what still runs. Every request ends as a sample."""
         self.load.asking = False
         if self._cut_short is None:
-            self._cut_short = not self.timetable.over(time.time())
+            self._cut_short = not (self.timetable.over(time.time()) or self.load.all_retired)
         limit = time.monotonic() + self.experiment.drain_s
         while self._owing() and time.monotonic() < limit and not self._abort:
             gevent.sleep(_DRAIN_WATCH_S)
@@ -104,8 +146,7 @@ class Measurement:
             for lane in self._lanes.values():
                 lane.cut_off()
             gevent.sleep(_DRAIN_WATCH_S)
-        if self._pump is not None:
-            self._pump.kill()
+        gevent.killall([greenlet for greenlet in (self._pump, self._steps) if greenlet is not None])
 
     def abort(self) -> None:
         """Wait for nothing any more."""
@@ -126,6 +167,8 @@ class Measurement:
             return "crashed"
         if self._cut_short is False and not self._abort:
             return "finished"
+        if self._came_to_nothing and not interrupted:
+            return "invalid"
         return "interrupted" if interrupted else "stopped"
 
     def _lane(self, provider: Provider, transport: Transport) -> Lane:
@@ -136,6 +179,11 @@ class Measurement:
     def measured(self) -> bool:
         """At least one request of the measured window ended in a row."""
         return any(tally.measured for tally in self._recorder.tallies.values())
+
+    @property
+    def _came_to_nothing(self) -> bool:
+        """``--stop-on-invalid`` was given, and INVALID it will be."""
+        return self.experiment.stop_on_invalid and self.watch is not None and self.watch.beyond_recovery
 
     @property
     def _pump_failed(self) -> bool:
@@ -157,8 +205,9 @@ class Measurement:
         tallies = self._recorder.tallies
         worker = {"name": "local", "region": place.region, "cloud": place.cloud}
         clock = {"clock_offset_s": 0.0, "clock_uncertainty_s": 0.0}  # one process: nothing to compare with
+        checked = {"self_check": self.watch.self_check() if self.watch else None}
         return outcome | {
-            "workers": [worker | clock | self._health.report()],
+            "workers": [worker | clock | self._health.report() | checked],
             "matrix": {
                 "planned": {name: {place.region: 1} for name in tallies},
                 "realized": {name: {place.region: tally.sent} for name, tally in tallies.items()},

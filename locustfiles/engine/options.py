@@ -15,14 +15,9 @@ from locust.util.timespan import parse_timespan
 
 import providers
 from locustfiles.engine.arrivals import OPEN_KINDS
-from locustfiles.engine.experiment import Experiment, Place
-from providers.errors import ConfigError
-from providers.roster import Roster
-from providers.spec import Provider
-from providers.workload import load_workload
+from locustfiles.engine.experiment import Place
 
 DEFAULT_PROVIDERS = "providers/mock.yaml"
-DEFAULT_WINDOW_S = 60
 _REFUSED = {
     "--host": "every provider has its own address in the providers file; write base_url there",
     "--stop-timeout": "the drain waits for requests in flight; set --drain",
@@ -73,7 +68,7 @@ def add_flags(parser: Any) -> None:
     parser.allow_abbrev = False  # an abbreviated --providers would be unknown to the early reader
     parser.error = _refuse
     flags = parser.add_argument_group("Nephoscope")
-    for name, kind, default, text in _FLAGS:
+    for name, kind, default, text in FLAGS:
         _add(flags, name, kind, default, text)
     for name, text in _SWITCHES:
         _add(flags, name, None, False, text)
@@ -85,12 +80,13 @@ def add_flags(parser: Any) -> None:
                 _turn_down(action, option, reason)
 
 
-_FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
+FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
     ("--providers", str, DEFAULT_PROVIDERS, "FILE: the endpoints to compare"),
     ("--workload", str, "chat", "NAME|FILE: what every provider is asked"),
-    ("--arrivals", ("closed", *OPEN_KINDS), None, "how requests arrive [poisson; closed when -u is given]"),
+    ("--arrivals", ("closed", *OPEN_KINDS, "trace"), None, "how requests arrive [poisson; closed when -u is given]"),
     ("--rate", positive, 5.0, "requests/s per provider, open loop"),
     ("--burstiness", positive, 1.0, "shape of gamma arrivals: below 1 comes in bursts, 1 is Poisson"),
+    ("--trace", str, None, "FILE: with --arrivals trace, the traffic to replay"),
     ("--warm-up", seconds, 10.0, "time before the measured window, recorded but not scored"),
     ("--drain", seconds, 30.0, "time given to requests in flight at the end"),
     ("--slo", slo, None, "ttft=S,tpot=S,e2e=S: goodput's limits [the profile's]"),
@@ -102,12 +98,15 @@ _FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
 )
 _SWITCHES = (
     ("--insecure-web", "let the web UI listen beyond this machine without a login"),
-    ("--plan", "print requests, tokens, USD and duration, and exit"),
+    ("--plan", "print requests, tokens, USD, duration and requests in flight, and exit"),
+    ("--cold-start", "report the first request to each provider on its own; it takes the preflight's place"),
     ("--no-preflight", "do not send one request per provider before the load"),
+    ("--no-self-check", "do not measure a target of known truth beside the providers"),
+    ("--stop-on-invalid", "end the run as soon as it cannot become valid any more"),
     ("--no-score", "do not score the run when it ends"),
 )
 _READ_EARLY = ("--providers", "--results", "--region", "--cloud")
-_IN_WEB_FORM = ("--rate", "--warm-up", "--drain", "--seed")
+IN_WEB_FORM = ("--rate", "--warm-up", "--drain", "--seed")
 
 
 def _add(flags: Any, name: str, kind: Any, default: Any, text: str) -> None:
@@ -123,7 +122,7 @@ def _add(flags: Any, name: str, kind: Any, default: Any, text: str) -> None:
         action = flags.add_argument(name, choices=kind, default=default, env_var=variable, help=shown)
     else:
         action = flags.add_argument(name, type=kind, default=default, env_var=variable, help=shown)
-    action.include_in_web_ui = name in _IN_WEB_FORM
+    action.include_in_web_ui = name in IN_WEB_FORM
     action.is_secret = action.is_required = action.is_multiple = False
 
 
@@ -167,60 +166,3 @@ def early() -> Place:
         parser.add_argument(name, default=default, env_var=f"LOCUST_{name.strip('-').upper()}")
     known, _ = parser.parse_known_args()
     return Place(providers_file(known.providers), Path(known.results), known.region, known.cloud)
-
-
-def arrivals_of(options: Any) -> str:
-    """The kind asked for, else closed loop where users were asked for, else Poisson; ConfigError when both were."""
-    if options.arrivals in OPEN_KINDS and options.num_users:
-        raise ConfigError(
-            f"-u {options.num_users}: --arrivals {options.arrivals} has no users; leave -u out, set --rate"
-        )
-    return options.arrivals or ("closed" if options.num_users else "poisson")
-
-
-def experiment(
-    options: Any, roster: Roster, taking_part: list[Provider], place: Place, window_s: float | None
-) -> Experiment:
-    """The experiment that parsed options ask for; ConfigError when it cannot be run as asked."""
-    users = options.num_users or 0
-    arrivals = options.arrivals
-    if arrivals == "closed":
-        _check_users(users, sum(provider.weight for provider in taking_part))
-    if window_s == 0:
-        raise ConfigError("-t 0: the measured window has no length; write for example -t 60s")
-    if options.max_cost_usd is None:
-        _check_uncapped(roster, taking_part)
-    return Experiment(
-        roster=roster,
-        workload=load_workload(options.workload),
-        arrivals=arrivals,
-        rate_rps=options.rate,
-        burstiness=options.burstiness,
-        users=users,
-        warm_up_s=options.warm_up,
-        window_s=float(DEFAULT_WINDOW_S if window_s is None else window_s),
-        drain_s=options.drain,
-        slo=options.slo,
-        seed=options.seed,
-        max_cost_usd=options.max_cost_usd,
-        preflight=not options.no_preflight,
-        score=not options.no_score,
-        place=place,
-    )
-
-
-def _check_users(users: int, shares: int) -> None:
-    if users < 1:
-        raise ConfigError("--arrivals closed: needs -u, the number of users over all providers; write for example -u 6")
-    if users % shares:
-        below, above = users - users % shares, users - users % shares + shares
-        nearest = f"{below} or {above}" if below else f"{above}"
-        raise ConfigError(f"-u {users}: {shares} providers cannot share it equally; write -u {nearest}")
-
-
-def _check_uncapped(roster: Roster, taking_part: list[Provider]) -> None:
-    for provider in taking_part:
-        if provider.type != "mock" and provider.priced:
-            raise ConfigError(
-                f"{roster.path}: provider '{provider.name}': costs money and no cap is set; write --max-cost-usd 5"
-            )

@@ -1,6 +1,7 @@
 """The Preflight sends each provider one request before the load, and shows what came back.
 
-A provider that fails it stays in the run: failing is a result. Its samples are kept, in a phase of their own.
+A provider that fails it stays in the run: failing is a result. Its samples are kept, in a phase of their own: ``cold``
+when the first request after idleness is what was asked for, since nothing else has touched the provider before it.
 """
 
 from __future__ import annotations
@@ -12,19 +13,18 @@ import gevent
 
 from locustfiles.engine.lane import Lane
 from locustfiles.engine.load import Load
-from providers.sample import Sample
+from providers.sample import Phase, Sample
 
 _INDEX = -1  # a prompt that the load itself never sends
 
 
 def preflight(load: Load, lanes: Sequence[Lane]) -> list[Sample]:
     """One sample per lane that the budget admits, all asked at once."""
-
-    def ask(lane: Lane) -> Sample:
-        job = lane.prepare(load.experiment.workload, load.experiment.seed, _INDEX, "preflight")
-        return load.perform(lane, job, "preflight", time.time())
-
-    greenlets = [gevent.spawn(ask, lane) for lane in lanes if load.admit(lane)]
+    phase: Phase = "cold" if load.experiment.cold_start else "preflight"
+    jobs = [(lane, lane.prepare(load.experiment.workload, load.experiment.seed, _INDEX, phase)) for lane in lanes]
+    greenlets = [
+        gevent.spawn(load.perform, lane, job, phase, time.time()) for lane, job in jobs if load.admit(lane, job)
+    ]
     gevent.joinall(greenlets)
     return [greenlet.get() for greenlet in greenlets]
 

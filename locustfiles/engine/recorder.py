@@ -5,14 +5,13 @@ Rows reach the file one by one, so that a crash loses nothing that was finished.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from providers.sample import COLUMNS, Sample, to_row
+from providers.sample import BEFORE_LOAD, COLUMNS, Sample, to_line
 
 BINS_PER_DECADE = 20  # histogram bins of live.jsonl: bin b holds [10^(b/20), 10^((b+1)/20)) ms
 
@@ -31,6 +30,7 @@ class Tally:
     measured: int = 0
     ok: int = 0
     dropped: int = 0
+    held: int = 0
     in_flight: int = 0
     tokens: int = 0
     spend_usd: float = 0.0
@@ -49,6 +49,7 @@ class Tally:
             "sent": self.sent,
             "finished": self.finished,
             "dropped": self.dropped,
+            "held": self.held,
             "lost": self.lost,
         }
 
@@ -57,6 +58,7 @@ class Tally:
         self.measured += sample.phase == "measure"
         self.sent += bool(sample.connection)
         self.dropped += sample.error == "dropped"
+        self.held += bool(sample.held_s)
         self.tokens += (sample.input_tokens or 0) + (sample.output_tokens or 0)
         self.spend_usd += sample.cost_usd or 0.0
         if sample.error:
@@ -72,16 +74,15 @@ class Recorder:
     """One per run and process. ``stats`` and ``events`` are Locust's."""
 
     def __init__(self, path: Path, names: list[str], environment: Any) -> None:
-        self._file = path.open("w", newline="", encoding="utf-8", buffering=1)  # a line is on its way when it ends
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(COLUMNS)
+        self._file = path.open("wb", buffering=0)  # a row is the kernel's as soon as it is written
+        self._write(",".join(COLUMNS) + "\n")
         self._environment = environment
         self.tallies = {name: Tally() for name in names}
 
     def take(self, sample: Sample) -> None:
-        self._writer.writerow(to_row(sample))
+        self._write(to_line(sample))
         self.tallies[sample.provider].add(sample)
-        if sample.phase != "preflight":
+        if sample.phase not in BEFORE_LOAD:
             self._tell_locust(sample)
 
     def _tell_locust(self, sample: Sample) -> None:
@@ -100,6 +101,11 @@ class Recorder:
         for row, value_s in (("TTFT", sample.ttft_s), ("TPOT", sample.tpot_s)):
             if value_s is not None:
                 entries.get(sample.provider, row).log(value_s * 1000, 0)
+
+    def _write(self, line: str) -> None:
+        data = memoryview(line.encode())
+        while data:  # a full disk may take a part of it first
+            data = data[self._file.write(data) :]
 
     def close(self) -> None:
         self._file.close()

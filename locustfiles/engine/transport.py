@@ -8,21 +8,20 @@ question asked late: whether the bytes so far hold a first token.
 from __future__ import annotations
 
 import errno
-import functools
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import gevent
 from gevent.hub import Waiter
 
 from locustfiles.engine.connection import Connection
+from locustfiles.engine.deadline import Deadline, Deadlines, HasContent
 from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.hub import Hub, now_ns
 from locustfiles.engine.route import Route, route_to
 from locustfiles.engine.tls import client_context
 from providers.dialects.base import Failure
-from providers.sample import ErrorKind
 from providers.spec import Limits
 
 _OUR_LACK = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS)
@@ -38,12 +37,9 @@ class Endpoint:
     idle: list[Connection] = field(default_factory=list)
     session: ssl.SSLSession | None = None  # of the last TLS connection: the next one may resume it
 
-    @functools.cached_property
+    @cached_property
     def route(self) -> Route:
         return route_to(self.url)
-
-
-HasContent = Callable[[Exchange], bool]
 
 
 class Transport:
@@ -52,6 +48,8 @@ class Transport:
     def __init__(self) -> None:
         self.hub = Hub()
         self._context = client_context()
+        self._deadlines = Deadlines()
+        self._loop = gevent.get_hub().loop
         self.sockets_refused = 0  # attempts for which this machine had no descriptor or port left
 
     def send(self, endpoint: Endpoint, request: bytes, exchange: Exchange, has_content: HasContent) -> None:
@@ -74,6 +72,7 @@ class Transport:
         for endpoint in endpoints:
             while endpoint.idle:
                 endpoint.idle.pop().close()
+        self._deadlines.close()
         self.hub.close()
 
     def _connection(self, endpoint: Endpoint, exchange: Exchange) -> Connection | None:
@@ -111,18 +110,15 @@ class Transport:
         self, connection: Connection, limits: Limits, request: bytes, exchange: Exchange, has_content: HasContent
     ) -> None:
         waiter: Waiter[None] = Waiter()
-        loop = gevent.get_hub().loop
-
-        def wake() -> None:
-            # By way of the loop: the waiting greenlet must not run inside the hub's round of reads.
-            loop.run_callback(waiter.switch, None)
-
+        # By way of the loop: the waiting greenlet must not run inside the hub's round of reads.
+        wake = partial(self._loop.run_callback, waiter.switch, None)
         connection.start(request, exchange, wake)
         deadline = Deadline(exchange, limits, has_content, wake)
+        self._deadlines.add(deadline)
         try:
             waiter.get()
         finally:
-            deadline.cancel()
+            self._deadlines.remove(deadline)
 
     def _refusal(self, error: OSError) -> Failure:
         """Why no connection came about, in a person's words; a lack of our own is no failure to connect."""
@@ -140,56 +136,3 @@ class Transport:
             endpoint.idle.append(connection)
         else:
             connection.close()
-
-
-class Deadline:
-    """One timer per exchange, set to the next moment at which a limit might have passed.
-
-    Content can only be told from pings and empty frames by decoding, so that is asked when a limit is due, not per
-    read. ``idle_timeout_s`` binds from the first token on, ``first_token_timeout_s`` until then.
-    """
-
-    def __init__(self, exchange: Exchange, limits: Limits, has_content: HasContent, wake: Callable[[], None]) -> None:
-        self._exchange, self._limits, self._has_content, self._wake = exchange, limits, has_content, wake
-        self._answering = False
-        self._arm(0.0)
-
-    def cancel(self) -> None:
-        self._timer.stop()
-        self._timer.close()
-
-    def _arm(self, now_s: float) -> None:
-        limits = self._limits
-        idle_due_s = self._last_read_s() + limits.idle_timeout_s
-        dues_s = [limits.total_timeout_s, idle_due_s if idle_due_s > now_s else now_s + limits.idle_timeout_s]
-        if not self._answering:
-            dues_s.append(limits.first_token_timeout_s)
-        self._timer = gevent.get_hub().loop.timer(max(0.0, min(dues_s) - now_s))
-        self._timer.start(self._fired)
-
-    def _fired(self) -> None:
-        exchange = self._exchange
-        if exchange.complete or exchange.failure is not None:
-            return
-        self.cancel()
-        now_s = exchange.since_start_s(now_ns()) + 1e-3  # timers may fire a little early
-        kind = self._passed(now_s)
-        if kind is None:
-            self._arm(now_s)
-            return
-        exchange.failure = Failure(kind, f"given up after {now_s:.3g} s")
-        self._wake()
-
-    def _passed(self, now_s: float) -> ErrorKind | None:
-        """The limit that has passed, if any."""
-        limits = self._limits
-        if now_s >= limits.total_timeout_s:
-            return "timeout_total"
-        self._answering = self._answering or self._has_content(self._exchange)
-        if not self._answering:
-            return "timeout_first_token" if now_s >= limits.first_token_timeout_s else None
-        return "timeout_idle" if now_s >= self._last_read_s() + limits.idle_timeout_s else None
-
-    def _last_read_s(self) -> float:
-        seen_ns = self._exchange.seen_ns
-        return self._exchange.since_start_s(seen_ns[-1]) if seen_ns else 0.0

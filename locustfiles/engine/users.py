@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 from locust import User, task
 
-from locustfiles.engine.load import run_closed
+from locustfiles.engine.closed import run_closed
 from providers.roster import Roster
 from providers.spec import Provider
 
@@ -24,8 +24,9 @@ class ProviderUser(User):
         measurement = self.environment.nephoscope.measurement
         lane = measurement.register(self.provider.name)
         if measurement.experiment.closed:
-            slot, slots = self.environment.nephoscope.slot(type(self))
-            run_closed(measurement.load, lane, slot, slots)
+            slots = self.environment.nephoscope.slots
+            with measurement.seats[self.provider.name].seated() as seat:
+                run_closed(measurement.load, lane, seat, slots)
         # In open loop, and in the drain, a user neither asks nor dies: its death would change the user count.
         while True:
             gevent.sleep(3600)

@@ -1,7 +1,8 @@
 """The sans-I/O contract of every wire format: pure functions from a prompt to bytes, and from bytes to events.
 
 A dialect does not open sockets, read clocks, or know who called: the gevent load process, the asyncio router and the
-tests share it.
+tests share it. Nobody changes an event; they are not declared frozen because one is made per token, and frozen ones
+take three times as long to make.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class Prompt:
     messages: tuple[tuple[str, str], ...]  # (role, content)
     target_input_tokens: int | None = None
     target_output_tokens: int | None = None
+    session: str = ""
+    turn: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +40,18 @@ class HttpRequest:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fragment:
-    """Non-empty text that reached the user; ``tokens`` only where the provider counts per chunk."""
+    """Non-empty text that reached the user; ``tokens``: how many have come with it, where its own frame counts them."""
 
     category: Category
     text: str
     tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Usage:
-    """Totals as billed: input includes cached, output includes reasoning. None is unknown; the last one wins."""
+    """Totals as billed: input includes cached, output includes reasoning. None is unknown; the last known one wins."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -71,12 +74,15 @@ def amount(value: object) -> float | None:
     return float(value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Finish:
+    """``ends`` is false where the format promises a terminal marker of its own, still to come."""
+
     reason: FinishReason
+    ends: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Served:
     """Who answered, by its own word."""
 
@@ -85,7 +91,7 @@ class Served:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Failure:
     """A failure the provider itself reported, in place of an answer or inside one."""
 
@@ -94,7 +100,7 @@ class Failure:
     retry_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class End:
     """The terminal marker: what ends a stream that is whole."""
 
@@ -116,6 +122,7 @@ class Dialect(Protocol):
     """One wire format."""
 
     name: str
+    ignores: frozenset[str]  # keys of ``request`` that the format has no word for: they are not sent
 
     def build(self, prompt: Prompt, provider: Provider) -> HttpRequest: ...
 

@@ -1,4 +1,8 @@
-"""OpenAI chat completions, as OpenAI, Azure, vLLM, SGLang, llama.cpp, Groq, OpenRouter and most gateways speak it.
+"""OpenAI chat completions: ``base_url`` https://HOST/v1, operation ``/chat/completions``.
+
+So speak OpenAI, Azure (https://RES.openai.azure.com/openai/v1; classic: .../openai/deployments/DEPLOYMENT with ``path``
+/chat/completions?api-version=...), Bedrock (https://bedrock-runtime.REGION.amazonaws.com/openai/v1), Vertex AI
+(.../endpoints/openapi), vLLM, SGLang, llama.cpp, Groq, Together, Fireworks, Mistral, OpenRouter and most gateways.
 
 Differences it absorbs: role-only first chunks (empty or null content), Azure's choice-less first frame, ``reasoning``
 beside ``reasoning_content``, usage in a last chunk with or without choices, errors inside a 200 stream in two shapes.
@@ -17,56 +21,31 @@ from providers.dialects.base import (
     Event,
     Failure,
     Finish,
-    FinishReason,
     Fragment,
     Framer,
     HttpRequest,
     Prompt,
     Served,
-    Usage,
-    amount,
-    count,
 )
-from providers.dialects.failures import error_words, kind_of_status, kind_of_words, retry_after_s
+from providers.dialects.failures import failure_of
+from providers.dialects.frame import counted, said
+from providers.dialects.openai_terms import FINISH, stream_failure, streamed, usage_of
+from providers.dialects.posting import cap, post, present
 from providers.dialects.sse import SseFramer, WholeFramer
 from providers.spec import Provider
 
-_FINISH: dict[str, FinishReason] = {
-    "stop": "stop", "eos": "stop", "length": "length", "content_filter": "content_filter",
-    "tool_calls": "tool", "function_call": "tool", "error": "error",
-}  # fmt: skip
+_TEXTS: tuple[tuple[str, Category], ...] = (
+    ("reasoning", "reasoning"), ("reasoning_content", "reasoning"), ("content", "answer"), ("refusal", "answer"),
+)  # fmt: skip
 
 
 class OpenAIChat:
     name = "openai-chat"
+    ignores: frozenset[str] = frozenset()
 
     def build(self, prompt: Prompt, provider: Provider) -> HttpRequest:
-        wanted = provider.request
-        body: dict[str, Any] = {
-            "messages": [{"role": role, "content": content} for role, content in prompt.messages],
-            "stream": wanted.stream,
-        }
-        if provider.model:
-            body["model"] = provider.model
-        if wanted.stream:
-            body["stream_options"] = {"include_usage": True}
-        optional = {
-            wanted.max_tokens_field: wanted.max_tokens or prompt.target_output_tokens,
-            "temperature": wanted.temperature,
-            "top_p": wanted.top_p,
-            wanted.seed_field: wanted.seed,
-            "ignore_eos": wanted.ignore_eos,
-            "min_tokens": wanted.min_tokens,
-        }
-        body |= {key: value for key, value in optional.items() if value is not None}
-        body |= wanted.extra_body
-        headers = {
-            "content-type": "application/json",
-            "accept": "text/event-stream" if wanted.stream else "application/json",
-            **wanted.extra_headers,
-        }
-        suffix = "" if provider.posts_exactly else provider.path or "/chat/completions"
-        return HttpRequest("POST", provider.base_url + suffix, headers, orjson.dumps(body))
+        messages = [{"role": role, "content": content} for role, content in prompt.messages]
+        return ask(provider, prompt, "/chat/completions", {"messages": messages})
 
     def framer(self, *, stream: bool) -> Framer:
         return SseFramer() if stream else WholeFramer()
@@ -75,71 +54,82 @@ class OpenAIChat:
         if frame.strip() == b"[DONE]":
             return [End()]
         chunk = orjson.loads(frame)
+        if isinstance(chunk, list) and chunk:  # Google wraps an error so
+            chunk = chunk[0]
         if not isinstance(chunk, dict):
             raise ValueError("frame is no object")  # noqa: TRY004 - malformed data, not a programming error
-        if failure := _stream_failure(chunk):
-            return [failure]
-        events: list[Event] = []
-        for choice in chunk.get("choices") or ():
-            delta = choice.get("delta") or choice.get("message") or {}
-            events += _fragments(delta)
-            if reason := choice.get("finish_reason"):
-                events.append(Finish(_FINISH.get(reason, "other")))
-        if usage := chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"):
-            events.append(_usage(usage))
-        if model := chunk.get("model"):
-            events.append(Served(model=str(model)))
-        if chunk.get("object") == "chat.completion":  # the unary answer is its own end
-            events.append(End())
-        return events
+        return told(chunk)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        message, code = error_words(body)
-        kind = kind_of_words(code, message, status) or kind_of_status(status)
-        return Failure(kind, message or f"HTTP {status}", retry_after_s(headers))
+        return failure_of(status, headers, body)
 
     def served(self, headers: Mapping[str, str]) -> Served:
-        request_id = headers.get("apim-request-id") or headers.get("x-request-id") or ""
-        return Served(region=headers.get("x-ms-region", ""), request_id=request_id)
+        request_id = headers.get("apim-request-id") or headers.get("x-request-id") or headers.get("x-generation-id")
+        return Served(region=headers.get("x-ms-region", ""), request_id=request_id or "")
 
 
-def _fragments(delta: Mapping[str, Any]) -> list[Fragment]:
-    found: list[Fragment] = []
-    kinds: tuple[tuple[str, Category], ...] = (
-        ("reasoning", "reasoning"), ("reasoning_content", "reasoning"), ("content", "answer"),
-    )  # fmt: skip
-    for key, category in kinds:
+def told(chunk: Mapping[str, Any]) -> list[Event]:
+    """The events of one object, streamed or whole."""
+    kind = chunk.get("object")
+    if ("error" in chunk or kind == "error") and (failure := stream_failure(chunk)):
+        return [failure]
+    events: list[Event] = []
+    finishes: list[Event] = []
+    for choice in chunk.get("choices") or ():
+        _hear(choice.get("delta") or choice.get("message") or {}, events)
+        if reason := choice.get("finish_reason"):
+            finishes.append(Finish(FINISH.get(reason, "other")))
+    usage = usage_of(chunk)
+    if usage and not finishes:  # the last frame counts what was hidden, too
+        events = counted(events, streamed(usage, events))
+    events += finishes
+    if usage:
+        events.append(usage)
+    if model := chunk.get("model"):
+        events.append(Served(str(model)))
+    if kind == "chat.completion":  # the unary answer is its own end
+        events.append(End())
+    return events
+
+
+def ask(provider: Provider, prompt: Prompt, operation: str, asked: dict[str, Any]) -> HttpRequest:
+    """What chat and completions are sent alike, around what is asked."""
+    wanted = provider.request
+    optional = {
+        "model": provider.model or None,
+        "stream_options": {"include_usage": True} if wanted.stream else None,
+        wanted.max_tokens_field: cap(prompt, provider),
+        "temperature": wanted.temperature,
+        "top_p": wanted.top_p,
+        wanted.seed_field: wanted.seed,
+        "ignore_eos": wanted.ignore_eos,
+        "min_tokens": wanted.min_tokens,
+    }
+    accept = "text/event-stream" if wanted.stream else "application/json"
+    return post(provider, operation, asked | {"stream": wanted.stream} | present(optional), accept=accept)
+
+
+def _hear(delta: Mapping[str, Any], events: list[Event]) -> None:
+    """Add what a delta, or a whole message, says."""
+    before = len(events)
+    for key, category in _TEXTS:
         text = delta.get(key)
+        if not text:
+            continue
+        if isinstance(text, list):
+            events += _blocks(text)
         # A gateway may send the same reasoning under both of its names: once is enough.
-        if isinstance(text, str) and text and not (key == "reasoning_content" and found):
-            found.append(Fragment(category, text))
+        elif isinstance(text, str) and not (key == "reasoning_content" and len(events) > before):
+            events.append(Fragment(category, text))
     for call in delta.get("tool_calls") or ():
         function = call.get("function") or {}
-        if text := f"{function.get('name') or ''}{function.get('arguments') or ''}":
-            found.append(Fragment("tool", text))
+        events += said("tool", function.get("name"), function.get("arguments"))
+
+
+def _blocks(blocks: list[Mapping[str, Any]]) -> list[Event]:
+    """Content as a list: so Mistral's reasoning models tell thought from answer."""
+    found: list[Event] = []
+    for block in blocks:
+        thoughts = block.get("thinking") or ()
+        found += said("reasoning", *(part.get("text") for part in thoughts)) + said("answer", block.get("text"))
     return found
-
-
-def _usage(usage: Mapping[str, Any]) -> Usage:
-    prompt = usage.get("prompt_tokens_details") or {}
-    completion = usage.get("completion_tokens_details") or {}
-    return Usage(
-        input_tokens=count(usage.get("prompt_tokens")),
-        output_tokens=count(usage.get("completion_tokens")),
-        cached_tokens=count(prompt.get("cached_tokens")),
-        reasoning_tokens=count(completion.get("reasoning_tokens")),
-        cost_usd=amount(usage.get("cost")),
-    )
-
-
-def _stream_failure(chunk: Mapping[str, Any]) -> Failure | None:
-    """An error after HTTP 200: OpenAI's and SGLang's ``{"error": ...}`` or vLLM's ``{"object": "error", ...}``."""
-    error = chunk.get("error") or (chunk if chunk.get("object") == "error" else None)
-    if not error:
-        return None
-    if not isinstance(error, dict):
-        return Failure("server", str(error))
-    code = error.get("code") or error.get("type") or ""
-    status = code if isinstance(code, int) else 500
-    message = str(error.get("message") or code or "error inside the stream")
-    return Failure(kind_of_words(str(code), message, status) or kind_of_status(status), message)

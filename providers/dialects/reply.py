@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from operator import attrgetter, sub
 
-from providers.dialects.base import Dialect, End, Event, Failure, Finish, Fragment, Served, Usage
+from providers.dialects.base import Category, Dialect, End, Event, Failure, Finish, Fragment, Served, Usage
 from providers.dialects.failures import kind_of_status
+from providers.sample import ErrorKind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: this and Chunk are made per token, as the events of base are
 class Arrival:
     """One read of body bytes: seconds since s, and whether it covered several network segments."""
 
@@ -24,18 +25,22 @@ class Arrival:
     merged: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Chunk:
     """One content-bearing event, dated by the read that completed it."""
 
     at_s: float
     read: int
     merged: bool
-    fragments: tuple[Fragment, ...]
+    fragments: Sequence[Fragment]
 
     @property
     def chars(self) -> int:
         return sum(len(fragment.text) for fragment in self.fragments)
+
+
+UNKNOWN = Usage()
+_figures = attrgetter(*Usage.__slots__)
 
 
 @dataclass(slots=True)
@@ -43,11 +48,12 @@ class Reply:
     """What was said, and when. ``failure`` is None for success."""
 
     chunks: list[Chunk] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = field(default_factory=lambda: UNKNOWN)
     served: Served = field(default_factory=Served)
     finish: str = ""
     ended: bool = False
     failure: Failure | None = None
+    said: dict[Category, int] = field(default_factory=lambda: {"answer": 0, "reasoning": 0, "tool": 0})  # characters
 
     @property
     def ttft_s(self) -> float | None:
@@ -56,7 +62,11 @@ class Reply:
     @property
     def ttfo_s(self) -> float | None:
         """First answer fragment: where reasoning streams first, later than TTFT."""
-        return next((c.at_s for c in self.chunks if any(f.category == "answer" for f in c.fragments)), None)
+        for chunk in self.chunks if self.said["answer"] else ():
+            for fragment in chunk.fragments:
+                if fragment.category == "answer":
+                    return chunk.at_s
+        return None
 
     @property
     def e2e_s(self) -> float | None:
@@ -65,7 +75,7 @@ class Reply:
     @property
     def gaps_s(self) -> list[float]:
         times = [chunk.at_s for chunk in self.chunks]
-        return [later - earlier for earlier, later in pairwise(times)]
+        return list(map(sub, times[1:], times))
 
     @property
     def bounded(self) -> list[bool]:
@@ -76,8 +86,11 @@ class Reply:
         reads = [chunk.read for chunk in self.chunks]
         return [c.merged and c.read == later for c, later in zip(self.chunks, [*reads[1:], None], strict=False)]
 
-    def chars(self, *categories: str) -> int:
-        return sum(len(f.text) for c in self.chunks for f in c.fragments if f.category in categories)
+    def text(self, category: str) -> str:
+        return "".join(f.text for c in self.chunks for f in c.fragments if f.category == category)
+
+    def chars(self, *categories: Category) -> int:
+        return sum(map(self.said.__getitem__, categories))
 
     @property
     def output_tokens(self) -> int | None:
@@ -99,11 +112,12 @@ class Reply:
         total = self.output_tokens
         if total is None or not self.chunks:
             return None
-        counted = [f.tokens for f in self.chunks[0].fragments if f.tokens is not None]
+        first = self.chunks[0]
+        counted = [fragment.tokens for fragment in first.fragments if fragment.tokens is not None]
         if counted:
             return float(sum(counted))
-        streamed = total - (0 if self.chars("reasoning") else self.usage.reasoning_tokens or 0)
-        return max(1.0, streamed * self.chunks[0].chars / sum(c.chars for c in self.chunks))
+        streamed = total - (0 if self.said["reasoning"] else self.usage.reasoning_tokens or 0)
+        return max(1.0, streamed * first.chars / sum(self.said.values()))
 
 
 def read_reply(
@@ -120,8 +134,9 @@ def read_reply(
         for frame in framer.feed(arrival.data):
             _take(reply, dialect, frame, arrival, read)
     if arrivals:
+        broken: ErrorKind = "truncated" if stream else "protocol"  # a stream's last frame, without its end, was cut
         for frame in framer.close():
-            _take(reply, dialect, frame, arrivals[-1], len(arrivals) - 1)
+            _take(reply, dialect, frame, arrivals[-1], len(arrivals) - 1, broken)
     if reply.failure is None:
         reply.failure = _verdict(reply)
     return reply
@@ -137,36 +152,53 @@ def _refusal(dialect: Dialect, status: int, headers: Mapping[str, str], body: by
         return Failure(kind_of_status(status), f"HTTP {status} with a body of an unknown shape")
 
 
-def _take(reply: Reply, dialect: Dialect, frame: bytes, arrival: Arrival, read: int) -> None:
+def _take(
+    reply: Reply, dialect: Dialect, frame: bytes, arrival: Arrival, read: int, broken: ErrorKind = "protocol"
+) -> None:
     try:
         events = dialect.events(frame)
     except _BROKEN as error:
-        reply.failure = reply.failure or Failure("protocol", f"malformed frame: {error}")
+        if broken == "truncated" and reply.ended:
+            return  # what broke off behind the end changes nothing
+        reply.failure = reply.failure or Failure(broken, f"malformed frame: {error}")
         return
-    fragments = tuple(event for event in events if isinstance(event, Fragment))
+    fragments = []
+    for event in events:
+        if isinstance(event, Fragment):
+            fragments.append(event)
+            reply.said[event.category] += len(event.text)
+        else:
+            _note(reply, event)
     if fragments:
         reply.chunks.append(Chunk(arrival.at_s, read, arrival.merged, fragments))
-    for event in events:
-        _note(reply, event)
 
 
 def _note(reply: Reply, event: Event) -> None:
     match event:
+        case Served():
+            reply.served = _merged(reply.served, event)
         case Usage():
-            reply.usage = event
+            reply.usage = _known(reply.usage, event)
         case Finish(reason):
             reply.finish = reason
-            reply.ended = True  # a finish reason is terminal: some servers never send [DONE]
+            reply.ended = reply.ended or event.ends  # mostly terminal: some servers never send [DONE]
         case End():
             reply.ended = True
         case Failure():
             reply.failure = reply.failure or event
-        case Served():
-            reply.served = Served(
-                event.model or reply.served.model,
-                event.region or reply.served.region,
-                event.request_id or reply.served.request_id,
-            )
+
+
+def _merged(before: Served, now: Served) -> Served:
+    if now.model == before.model and not now.region and not now.request_id:  # as every frame but the first repeats it
+        return before
+    return Served(now.model or before.model, now.region or before.region, now.request_id or before.request_id)
+
+
+def _known(before: Usage, now: Usage) -> Usage:
+    """What is said later wins; what it leaves out stands: some formats tell input first and output last."""
+    if before is UNKNOWN:
+        return now
+    return Usage(*(old if new is None else new for old, new in zip(_figures(before), _figures(now), strict=True)))
 
 
 def _verdict(reply: Reply) -> Failure | None:

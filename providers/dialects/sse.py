@@ -15,6 +15,8 @@ class SseFramer:
         self._after_cr = False  # the last byte was a CR: a LF that follows belongs to it
 
     def feed(self, data: bytes) -> list[bytes]:
+        if data.startswith(b"data: ") and data.endswith(b"\n\n") and self._alone(data):
+            return [data[6:-2]]
         if self._after_cr and data:
             data = data.removeprefix(b"\n")
             self._after_cr = False
@@ -22,25 +24,29 @@ class SseFramer:
             self._after_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, self._tail = (self._tail + data).split(b"\n")
-        return [frame for line in lines if (frame := self._line(line)) is not None]
+        return self._frames(lines)
 
     def close(self) -> list[bytes]:
         """The last event of a stream that lacks its blank line."""
         tail, self._tail = self._tail, b""
-        ended = [self._line(tail) if tail else None, self._line(b"")]
-        return [frame for frame in ended if frame is not None]
+        return self._frames([tail, b""] if tail else [b""])
 
-    def _line(self, line: bytes) -> bytes | None:
-        """The event a line completed, if any."""
-        if not line:
-            data, self._data = self._data, []
-            return b"\n".join(data) if data else None
-        if line.startswith(b"data:"):
-            value = line[5:]
-            self._data.append(value[1:] if value[:1] == b" " else value)
-        elif line == b"data":
-            self._data.append(b"")
-        return None
+    def _alone(self, data: bytes) -> bool:
+        """One event of one line, whole, with nothing before it: nearly every read is, and its lines need no look."""
+        return data.count(b"\n") == 2 and b"\r" not in data and not (self._tail or self._data or self._after_cr)
+
+    def _frames(self, lines: list[bytes]) -> list[bytes]:
+        """The events that these lines completed."""
+        frames = []
+        for line in lines:
+            if line.startswith(b"data:"):
+                self._data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
+            elif line == b"data":
+                self._data.append(b"")
+            elif not line and self._data:
+                data, self._data = self._data, []
+                frames.append(b"\n".join(data))
+        return frames
 
 
 class WholeFramer:

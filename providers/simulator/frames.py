@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from providers.workload import words
+from providers.words import words
 
 DONE = b"data: [DONE]\n\n"
 BROKEN = b'data: {"id":"chatcmpl-broken","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"con\n\n'

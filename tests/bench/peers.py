@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 
 from providers.errors import ConfigError
-from providers.workload import load_workload, words
+from providers.words import words
+from providers.workload import load_workload
 from tests.bench.clients import EVENTS, WARM_UP_S, Client, Figures, Load, quantile
 from tests.bench.truth import HERE, Truth
 

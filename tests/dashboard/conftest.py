@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from dashboard.app import create_app
 from providers.run import Run
 from scoring.__main__ import main as score
+from tests.browser import chromium
 from tests.unit.scoring.synthetic import AWS, AZURE, GCP, Experiment, Law, worker
 
 SCORED, MIXED = "20261123T213000Z-aaaaaa", "20261124T080000Z-bbbbbb"
@@ -101,16 +101,8 @@ def site(results) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
-        # A home of its own: the browser would write crash reports and settings into the person's.
-        home = {**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))}
-        started = playwright.chromium.launch(executable_path=chromium, args=flags, env=home)
+    with chromium(tmp_path_factory.mktemp("home")) as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")

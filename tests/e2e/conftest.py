@@ -20,7 +20,8 @@ from providers.run import Run, find_runs
 from providers.sample import Sample, from_row
 
 ROOT = Path(__file__).parents[2]
-LOCUST = (sys.executable, "-m", "locust", "-f", str(ROOT / "locustfiles" / "compare.py"))
+COMPARE = "locustfiles/compare.py"
+LOCUST = (sys.executable, "-m", "locust", "-f", str(ROOT / COMPARE))
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,15 @@ def run_locust(
     headless: bool = True,
     signals: Sequence[tuple[Any, int]] = (),
     env: dict[str, str] | None = None,
+    locustfile: str = COMPARE,
 ) -> Outcome:
     """Run ``locust``; ``signals`` are (seconds to wait, or a text to wait for on stderr; signal number)."""
+    folder.mkdir(exist_ok=True)
     results, log = folder / "results", folder / "stderr.txt"
+    program = [*LOCUST[:-1], str(ROOT / locustfile)]
     with log.open("w", encoding="utf-8") as stderr:
         child = subprocess.Popen(
-            [*LOCUST, *(["--headless"] if headless else []), "--results", str(results), *arguments],
+            [*program, *(["--headless"] if headless else []), "--results", str(results), *arguments],
             stdout=subprocess.PIPE,
             stderr=stderr,
             stdin=subprocess.DEVNULL,

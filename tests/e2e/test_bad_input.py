@@ -23,7 +23,7 @@ GOOD = "version: 1\nproviders:\n  - {name: a, type: mock}\n"
         (["-t", "soon"], "--run-time"),
         (["-t", "0s"], "-t 0: the measured window has no length"),
         (["--slo", "ttft"], "--slo: got 'ttft'"),
-        (["--workload", "poetry"], "--workload poetry: unknown; expected one of chat"),
+        (["--workload", "poetry"], "--workload poetry: unknown; expected one of agent, batch, chat"),
         (["-u", "4"], "-u 4: 3 providers cannot share it equally; write -u 3 or 6"),
         (["-u", "3", "--arrivals", "poisson"], "leave -u out"),
         (["--arrivals", "closed"], "needs -u"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -12,18 +14,22 @@ import pytest
 import requests
 
 from providers.run import find_runs
+from tests.browser import chromium
 from tests.e2e.conftest import LOCUST, ROOT
 
+SCREENSHOTS = ROOT / ".cache" / "screenshots"
 
-@pytest.fixture
-def web_ui(tmp_path):
+
+@contextlib.contextmanager
+def serving(folder, *flags, locustfile="locustfiles/compare.py", **env):
     """A running web UI: (its address, its results folder)."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    file = shutil.copy(ROOT / "tests/e2e/data/quick.yaml", tmp_path / "providers.yaml")
-    flags = ["--web-port", str(port), "--results", str(tmp_path), "--providers", str(file)]
-    child = subprocess.Popen([*LOCUST, *flags, "--warm-up", "1s", "--rate", "5"], cwd=ROOT, stderr=subprocess.DEVNULL)
+    file = shutil.copy(ROOT / "tests/e2e/data/quick.yaml", folder / "providers.yaml")
+    own = ["--web-port", str(port), "--results", str(folder), "--providers", str(file), "--warm-up", "1s"]
+    command = [*LOCUST[:-1], str(ROOT / locustfile), *own, *flags]
+    child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, env={**os.environ, **env})
     address = f"http://127.0.0.1:{port}"
     for _ in range(100):
         try:
@@ -31,9 +37,28 @@ def web_ui(tmp_path):
             break
         except requests.ConnectionError:
             time.sleep(0.1)
-    yield address, tmp_path
-    child.send_signal(signal.SIGTERM)
-    assert child.wait(20) is not None
+    try:
+        yield address, folder
+    finally:
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(20) is not None
+
+
+@pytest.fixture
+def web_ui(tmp_path):
+    """Five requests a second."""
+    with serving(tmp_path, "--rate", "5") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A tab of a real browser."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    with chromium(tmp_path_factory.mktemp("home")) as browser:
+        opened = browser.new_page(viewport={"width": 1280, "height": 900})
+        opened.set_default_timeout(20_000)
+        yield opened
 
 
 def _start(address, **form):
@@ -88,3 +113,102 @@ def test_a_start_that_cannot_be_had_is_refused_in_the_form_with_its_reason(web_u
     assert not answer["success"]
     assert "changed since this process started" in answer["message"]
     assert [] == list(find_runs(results))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "word"),
+    [
+        ("rate", "0", "rate: got '0'; expected a number above 0"),
+        ("rate", "-3", "rate: got '-3'; expected a number above 0"),
+        ("rate", "many", "rate: got 'many'; expected a number above 0"),
+        ("warm_up", "10s", "warm_up: got '10s'; expected a plain number"),
+        ("seed", "1.5", "seed: got '1.5'; expected a whole number"),
+        ("run_time", "soon", "run time: got 'soon'; expected a time span as 30s or 1m30s"),
+        ("spawn_rate", "0", "users per second: got '0'; expected a number above 0"),
+    ],
+)
+def test_a_field_that_no_flag_would_take_is_refused_in_the_form(web_ui, field, value, word):
+    """Locust itself would take some of them, and fail over others without a word."""
+    address, results = web_ui
+    form = {"user_count": 1, "spawn_rate": 1, field: value}
+    answer = requests.post(f"{address}/swarm", data=form, timeout=5).json()
+    assert (False, word) == (answer["success"], answer["message"])
+    assert [] == list(find_runs(results))
+
+
+def _await_state(address, state):
+    deadline = time.monotonic() + 20
+    while requests.get(f"{address}/stats/requests", timeout=5).json()["state"] != state:
+        assert time.monotonic() < deadline, f"never {state}"
+        time.sleep(0.2)
+
+
+def _rows(page):
+    page.wait_for_selector("table tbody tr")
+    return [[cell.inner_text() for cell in row.query_selector_all("td")] for row in page.query_selector_all("tbody tr")]
+
+
+def _await_rows(page, wanted):
+    """The table's rows once they satisfy; it is refreshed every two seconds."""
+    deadline = time.monotonic() + 25
+    while time.monotonic() < deadline:
+        found = _rows(page)
+        if wanted(found):
+            return found
+        time.sleep(0.3)
+    raise AssertionError(found)
+
+
+def test_a_person_picks_classes_starts_watches_edits_and_stops(tmp_path, page):
+    """In a browser: the picked class runs, the tab fills, the edit is refused in words, the manifest knows."""
+    with serving(tmp_path, "--rate", "20", "--class-picker") as (address, results):
+        page.goto(address)
+        page.get_by_role("row", name="Slow").get_by_role("checkbox").uncheck()
+        page.get_by_role("button", name="Start").click()
+        page.get_by_role("tab", name="Providers").click()
+        (row,) = _await_rows(page, lambda rows: rows[0][-1:] == ["VALID so far"])
+        assert "fast" == row[0]
+        assert float(row[1]) > 5
+        assert row[3].endswith("\N{NO-BREAK SPACE}ms")
+        assert "100\N{NO-BREAK SPACE}%" == row[6]
+        page.screenshot(path=SCREENSHOTS / "locust-providers.png")
+        page.get_by_role("button", name="Edit").click()
+        page.get_by_label("Number of users").fill("7")
+        page.get_by_role("button", name="Update").click()
+        rows = {row[0]: row[-1] for row in _await_rows(page, lambda rows: len(rows) == 2)}
+        assert "a run is in progress and its load stays as it began; stop it and start another" == rows["Edit refused"]
+        page.screenshot(path=SCREENSHOTS / "locust-edit-refused.png")
+        page.get_by_role("button", name="Stop").click()
+        manifest = _await_end(results, 1)
+    assert ("stopped", {"fast"}) == (manifest["ended"], set(manifest["counts"]))
+    start, edit = manifest["edits"]
+    assert ("Fast", "") == (start["asked"]["user_classes"], start["refused"])
+    assert ("swarm", "7") == (edit["what"], edit["asked"]["user_count"])
+    assert edit["refused"]
+
+
+def test_the_tab_says_what_has_become_invalid_in_words(tmp_path, page):
+    """A busy loop beside the load: the row of each provider names the worst reason in full."""
+    busy = {"SPIN_FROM_S": "6"}
+    with serving(tmp_path, "--rate", "10", locustfile="tests/e2e/data/busy.py", **busy) as (address, _):
+        _start(address, run_time="60s")
+        _await_state(address, "running")  # until then the page is the form
+        page.goto(f"{address}/?tab=providers")
+        rows = _await_rows(page, lambda rows: len(rows) == 2 and all("INVALID" in row[-1] for row in rows))
+        page.screenshot(path=SCREENSHOTS / "locust-invalid-so-far.png")
+        assert {"fast", "slow"} == {row[0] for row in rows}
+        assert all(row[-1].startswith("INVALID so far: ") for row in rows)
+        assert requests.post(f"{address}/stop", timeout=30).ok
+
+
+def test_a_change_of_a_class_before_the_start_is_in_the_manifest(tmp_path):
+    """What the class picker's gear sends, and a reset of Locust's own table during the run."""
+    with serving(tmp_path, "--rate", "5", "--class-picker") as (address, results):
+        change = {"user_class_name": "Fast", "weight": 3}
+        assert 201 == requests.post(f"{address}/user", json=change, timeout=5).status_code
+        _start(address, run_time="3s")
+        time.sleep(2)
+        assert requests.post(f"{address}/stats/reset", timeout=5).ok
+        edits = _await_end(results, 1)["edits"]
+    assert ["user", "swarm", "reset"] == [edit["what"] for edit in edits]
+    assert change == edits[0]["asked"]

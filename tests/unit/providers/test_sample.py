@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.errors import RunError
-from providers.sample import COLUMNS, PHASES, Sample, from_row, kind_of, to_row
+from providers.sample import COLUMNS, PHASES, Sample, from_row, kind_of, to_line, to_row
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x00"), max_size=20)
 NUMBERS = st.floats(0, 2e9, allow_nan=False).map(lambda x: float(f"{x:.6f}"))
@@ -41,6 +41,18 @@ def test_a_sample_survives_the_csv(sample):
     csv.writer(text).writerow(to_row(sample))
     (row,) = csv.reader(io.StringIO(text.getvalue()))
     assert sample == from_row(row)
+
+
+@given(SAMPLES)
+def test_a_line_is_what_a_csv_writer_would_write(sample):
+    """With commas, quotes and line ends in its cells, or without: written at once, it is the same row."""
+    assert [to_row(sample)] == list(csv.reader(io.StringIO(to_line(sample), newline="")))
+
+
+def test_money_has_nine_decimals():
+    """A request may cost a hundred-thousandth of a dollar; unknown stays empty."""
+    row = to_row(Sample(request_id="a", provider="p", phase="measure", scheduled_at=0.0, started_at=0.0, cost_usd=1e-5))
+    assert ("0.000010000", "") == (row[COLUMNS.index("cost_usd")], row[COLUMNS.index("provider_cost_usd")])
 
 
 def test_a_second_trip_changes_nothing():

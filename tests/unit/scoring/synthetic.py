@@ -59,6 +59,7 @@ class Experiment:
     regions: Sequence[str] = ("",)
     seed: int = 1
     closed: bool = False
+    pairing: str = ""  # empty: as the kind of load has it
     edit: Callable[[Sample], Sample | None] = field(default=lambda sample: sample)  # None leaves the row out
     manifest: Mapping[str, Any] = field(default_factory=dict)  # replaces whole keys
 
@@ -107,7 +108,7 @@ class Experiment:
                 "phases": {"warm_up_s": WARM_UP_S, "window_s": self.window_s, "drain_s": 30.0},
                 "slo": None,
                 "seed": self.seed,
-                "pairing": "prompt" if self.closed else "instant",
+                "pairing": self.pairing or ("prompt" if self.closed else "instant"),
             },
             "providers": [law.declared() for law in self.laws],
             "hashes": {"config": "c" * 64, "providers": "p" * 64, "workload": "w" * 64, "prompts": "q" * 64},

@@ -242,3 +242,20 @@ def test_weights_choose_the_winner(score):
     cheap = score(Experiment(), load_profile().weighted("cost=1"))
     assert "gcp" == cheap["tags"][0]["ranking"][0]
     assert {"latency": 0, "success": 0, "cost": 1, "throughput": 0} == cheap["profile"]["weights"]
+
+
+def test_paired_differences_are_drawn_together_and_unpaired_ones_apart(score):
+    """What moved two twins alike cancels in a paired run only; each one's own interval is as wide either way."""
+    half = replace(AWS, name="half", key="aws", prices=(0.4, 1.2))
+
+    def widths(pairing):
+        experiment = Experiment([AWS, half], pairing=pairing)
+        tag = score(experiment, load_profile().weighted("latency=1,success=0,cost=0,throughput=0"))["tags"][0]
+        pair = tag["pairs"][0]
+        first = tag["providers"][0]
+        return pair["hi"] - pair["lo"], first["score_hi"] - first["score_lo"]
+
+    (paired, own), (unpaired, alone) = widths("instant"), widths("none")
+    assert paired < 0.5 * unpaired
+    assert pytest.approx(own, rel=0.3) == alone
+    assert widths("prompt")[0] == paired

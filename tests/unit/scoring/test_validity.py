@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.validity import DEGRADED, INVALID, LEVELS, NOTE, RULES, VALID, Reason, judge, worst
+from providers.reasons import DEGRADED, INVALID, LEVELS, NOTE, RULES, VALID
+from scoring.doubts import checked
+from scoring.results import to_csv
+from scoring.validity import Reason, judge, worst
 from tests.unit.scoring.synthetic import AWS, AZURE, GCP, THREE, WARM_UP_S, Experiment, Law, failed, worker
 
 
@@ -59,15 +62,14 @@ CASES = [
     ("lost_samples", INVALID, Experiment(manifest={"counts": {"aws": COUNTS | {"lost": 64}}})),
     ("clock", DEGRADED, Experiment(regions=("eu", "us"), manifest=TWO_WORKERS)),
     ("clock", INVALID, Experiment(regions=("eu", "us"), manifest=FAR_WORKERS)),
-    ("self_check", DEGRADED, Experiment(manifest={"self_check": {"ttft_error_p99_s": 0.004, "n": 60}})),
-    ("self_check", INVALID, Experiment(manifest={"self_check": {"ttft_error_p99_s": 0.020, "n": 60}})),
+    ("self_check", DEGRADED, busy(self_check={"n": 60, "ttft_error_p99_s": 0.004})),
+    ("self_check", INVALID, busy(self_check={"n": 60, "ttft_error_p99_s": 0.020})),
     ("empty_cell", INVALID, Experiment(manifest={"matrix": PLANNED})),
     ("n_small", DEGRADED, Experiment(rate_rps=2)),
     ("n_small", INVALID, Experiment(rate_rps=0.5)),
     ("provider_overloaded", DEGRADED, Experiment(edit=of_aws(lambda s: failed(s, "overloaded"), 50))),
     ("provider_overloaded", DEGRADED, Experiment(edit=of_aws(lambda s: failed(s, "dropped", **DROP), 50))),
-    ("limit_held", DEGRADED, Experiment(
-        manifest=entries(lambda law: {"limits": LIMITS | {"max_rps": 5.0 if law is AWS else None}}))),
+    ("limit_held", DEGRADED, Experiment(edit=of_aws(lambda s: replace(s, lag_s=2.0, held_s=2.0), 50))),
     ("cut_off", DEGRADED, Experiment(edit=of_aws(lambda s: failed(s, "cut_off", end_s=9.0), 20))),
     ("windows_lt_30", DEGRADED, Experiment(window_s=20)),
     ("output_length_mismatch", DEGRADED, unlike(output_tokens=80)),
@@ -218,3 +220,32 @@ def test_law_of_the_tests_is_what_it_says():
     """The builder's own schedule: requests per provider in warm-up and window."""
     rows = list(Experiment(laws=(Law("one"),), rate_rps=10, window_s=8).samples())
     assert round(10 * (8 + WARM_UP_S)) == len(rows)
+
+
+def test_the_self_check_is_told_with_what_it_cannot_see(score):
+    """By worker; an old run, or one without a target, says nothing of it."""
+    check = {"n": 60, "failed": 1, "ttft_error_p50_s": 0.0, "ttft_error_p99_s": 0.0004, "truth_width_p50_s": 0.00003}
+    (told,) = checked(score(busy(self_check=check)))
+    assert told.startswith("Self-check: 60 answers of a known target on loopback, 1 failed; TTFT off by 0 ms (p50) and")
+    assert "0.400 ms (p99), the truth being known to 0.0300 ms" in told
+    assert told.endswith("It sees neither the network card nor the way to a provider")
+    assert ["Self-check: no answer in the window"] == checked(score(busy(self_check={"n": 0})))
+    assert [] == checked(score(busy(self_check=None)))
+
+
+def test_the_self_check_spoils_only_the_region_it_looked_from(score):
+    """A worker that cannot tell the time says nothing of the others."""
+    sick = worker("us", self_check={"n": 60, "ttft_error_p99_s": 0.1})
+    summary = score(Experiment(regions=("eu", "us"), manifest={"workers": [worker("eu"), sick]}))
+    assert {"us"} == {reason["region"] for reason in summary["verdict"]["reasons"] if reason["code"] == "self_check"}
+    assert [["eu"]] * 3 == [list(provider["regions"]) for provider in summary["tags"][0]["providers"]]
+
+
+def test_accepted_invalid_is_stamped_in_the_tidy_table(score):
+    """A line of its own below the score; without the flag there is no score to stamp."""
+    lines = to_csv(score(lagging(0.060), accept_invalid=True)).splitlines()
+    stamped = [line for line in lines if ",accepted_invalid," in line]
+    assert ["aws"] == [line.partition(",")[0] for line in stamped]
+    refused = to_csv(score(lagging(0.060)))
+    assert "accepted_invalid" not in refused
+    assert any(line.startswith("aws,") and ",score,points,,,," in line for line in refused.splitlines())
