@@ -105,7 +105,7 @@ def _ending(who: str, ends_s: float, warm_up_s: float, window_s: float) -> float
     """The window ends with the traffic, if that comes first: repeating it would invent some."""
     if ends_s <= warm_up_s + _LAST_S:
         raise ConfigError(
-            f"{who}: lasts {ends_s:g} s, all within --warm-up {warm_up_s:g}s; set a shorter one, as --warm-up 0s"
+            f"{who}: lasts {ends_s:.2g} s, all within --warm-up {warm_up_s:g}s; set a shorter one, as --warm-up 0s"
         )
     return min(window_s, ends_s - warm_up_s)
 

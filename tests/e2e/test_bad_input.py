@@ -21,6 +21,10 @@ GOOD = "version: 1\nproviders:\n  - {name: a, type: mock}\n"
         (["--rate", "fast"], "--rate: got 'fast'"),
         (["--warm-up", "-3"], "--warm-up"),
         (["-t", "soon"], "--run-time"),
+        (["--rate", "-2"], "--rate: got '-2'; expected a number above 0"),
+        (["--arrivals", "trace"], "--arrivals trace: no trace is named; write --trace FILE"),
+        (["--trace", "x.csv"], "--trace x.csv: needs --arrivals trace"),
+        (["--arrivals", "trace", "--trace", "none.csv"], "none.csv: cannot be read"),
         (["-t", "0s"], "-t 0: the measured window has no length"),
         (["--slo", "ttft"], "--slo: got 'ttft'"),
         (["--workload", "poetry"], "--workload poetry: unknown; expected one of agent, batch, chat"),
@@ -75,6 +79,42 @@ def test_providers_file_that_cannot_be_used_names_line_provider_and_key(locust, 
     assert "Traceback" not in outcome.err
 
 
+PAID = (
+    "providers: [{name: p, type: http, base_url: 'https://x/v1', limits: {context_tokens: 200},"
+    " price: {input_per_1m: 10, output_per_1m: 40}}]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "provider 'p': key 'limits.context_tokens': 200, but --workload chat takes up to 128 + 128 tokens"),
+        (("--workload", "short.yaml", "--max-cost-usd", "0.01"), "requests cost 0.33 USD; lower --rate or -t to 3% of"),
+        (("--workload", "own.yaml"), "history: own waits for answers, which arrivals do not"),
+        (("--arrivals", "trace", "--trace", "bad.jsonl"), "bad.jsonl:2: "),
+        (("--arrivals", "trace", "--trace", "brief.jsonl"), "lasts 1 s, all within --warm-up 10s"),
+    ],
+)
+def test_load_that_cannot_be_sent_or_paid_is_refused_before_it_begins(locust, tmp_path, arguments, expected):
+    """Longer than a context, dearer than the cap, waiting for answers it will not have, a broken or too short trace."""
+    files = {
+        "paid.yaml": PAID,
+        "short.yaml": "name: short\ninput_tokens: 20\noutput_tokens: 20\n",
+        "own.yaml": "name: own\nsession: {turns: 2, turn_input_tokens: 9, history: own}\noutput_tokens: 9\n",
+        "bad.jsonl": '{"at_s": 0, "input_tokens": 9, "output_tokens": 9}\n{"at_s": 1, "input_tokens": "nine"}\n',
+        "brief.jsonl": "".join(f'{{"at_s": {at}, "input_tokens": 9, "output_tokens": 9}}\n' for at in (0, 1)),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    arguments = [str(tmp_path / a) if a in files else a for a in arguments]
+    outcome = locust("--providers", str(tmp_path / "paid.yaml"), "--max-cost-usd", "5", *arguments)
+    assert 2 == outcome.code
+    assert 1 == len(outcome.error_lines()), outcome.err
+    assert expected in outcome.error_lines()[0]
+    assert "Traceback" not in outcome.err
+    assert [] == list(find_runs(outcome.results))
+
+
 def test_priced_real_provider_needs_a_cap(locust, tmp_path):
     """Money is never spent without a limit somebody set."""
     path = tmp_path / "paid.yaml"
@@ -109,7 +149,7 @@ def test_literal_secret_and_price_typo_are_one_warning_line_each(locust, tmp_pat
         "providers:\n  - {name: p, type: http, base_url: 'http://127.0.0.1:9/invoke', auth_header: 'x-key: CANARY-1',"
         " price_per_1k_tokens: 0.60}\n"
     )
-    outcome = locust("--providers", str(path), "--max-cost-usd", "5", "--plan")
+    outcome = locust("--providers", str(path), "--max-cost-usd", "500", "--plan")
     assert outcome.code == 0
     warnings = [line for line in outcome.err.splitlines() if line.startswith("Warning: ")]
     assert len(warnings) == 2
