@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from providers.arguments import TEMPLATES, parser
+from providers.arguments import ALIASES, TEMPLATES, parser
 from providers.errors import NephoscopeError
 from providers.roster import load_roster
 
@@ -22,14 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from providers import check, trial  # noqa: PLC0415 - the simulator starts without them
+    from providers import check, findings, trial  # noqa: PLC0415 - the simulator starts without them
 
     roster = load_roster(options.file)
     for warning in roster.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     if options.live:
         trials = trial.try_roster(roster)
-        print(trial.report(roster, trials))
+        print(findings.report(roster, trials))
         return 3 if any(each.failure for each in trials) else 0
     say = check.explanation if options.explain else check.requests if options.dry_run else check.summary
     print(say(roster).rstrip("\n"))
@@ -37,7 +37,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _new(options: argparse.Namespace) -> int:
-    print((TEMPLATES / f"{options.kind}.yaml").read_text(encoding="utf-8"), end="")
+    kind = ALIASES.get(options.kind, options.kind)
+    print((TEMPLATES / f"{kind}.yaml").read_text(encoding="utf-8"), end="")
     return 0
 
 

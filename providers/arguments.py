@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 
 TEMPLATES = Path(__file__).parent / "templates"
+ALIASES = {"aws": "bedrock", "azure": "azure-openai", "gcp": "vertex"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--dry-run", action="store_true", help="print the HTTP request each provider would be sent")
     how.add_argument("--live", action="store_true", help="send each provider one request; exit 3 if any fails")
     new = command("new", "print a commented file to start from")
-    new.add_argument("kind", choices=sorted(file.stem for file in TEMPLATES.glob("*.yaml")))
+    new.add_argument("kind", choices=sorted([*ALIASES, *(file.stem for file in TEMPLATES.glob("*.yaml"))]))
     schema = command("schema", "print the JSON Schema of a providers file or a workload")
     schema.add_argument("of", nargs="?", choices=("providers", "workload"), default="providers")
     simulate = command("simulate", "serve the mock providers of a file over HTTP")

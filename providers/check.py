@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import yaml
 
+from providers.auth import require_sdk
 from providers.dialects import DIALECTS
+from providers.errors import ConfigError
+from providers.findings import price_steps, price_words
 from providers.roster import FILE_VERSION, Roster
 from providers.secret import MASK, Expanded, is_sensitive_header
 from providers.simulator.child import at_simulator
 from providers.spec import Provider
 from providers.table import table
+from providers.wire import headers, target
 from providers.workload import load_workload
 
 
 def summary(roster: Roster) -> str:
-    """One OK line and one line per enabled provider."""
+    """One OK line, one line per enabled provider, and what to do next."""
     disabled = len(roster.declared) - len(roster.providers)
     note = f" ({disabled} more disabled)" if disabled else ""
-    head = ["provider", "type", "model", "capability", "region", "USD per 1M in/out"]
-    rows = [[p.name, p.type, p.model or "-", p.capability, p.region or "-", _price(p)] for p in roster.providers]
-    return f"OK: {roster.path}: {len(rows)} provider{'s' * (len(rows) != 1)}{note}\n{table([head, *rows])}"
+    head = ["provider", "type", "dialect", "model", "capability", "region", "auth", "USD per 1M in/out"]
+    rows = [
+        [p.name, p.type, p.dialect_name, p.model or "-", p.capability, p.region or "-", p.auth.kind, price_words(p)]
+        for p in roster.providers
+    ]
+    steps = [f"- {p.name}: {step}" for p in roster.providers for step in _steps(p)]
+    steps.append(f"- python -m providers check {roster.path} --live")
+    ok = f"OK: {roster.path}: {len(rows)} provider{'s' * (len(rows) != 1)}{note}"
+    return "\n".join([ok, table([head, *rows]), "", "Next:", *steps])
 
 
-def _price(provider: Provider) -> str:
-    price = provider.price
-    parts = [f"{price.input_per_1m:g} / {price.output_per_1m:g}"] if price.per_token else []
-    parts += [f"{price.per_request:g} per request"] if price.per_request else []
-    parts += [f"{price.hourly_usd:g} per hour"] if price.hourly_usd is not None else []
-    return ", ".join(parts) or "unknown"
+def _steps(provider: Provider) -> Iterator[str]:
+    try:
+        require_sdk(provider)
+    except ConfigError as error:
+        yield str(error).rpartition("; ")[2]
+    yield from price_steps(provider)
 
 
 def explanation(roster: Roster) -> str:
@@ -49,8 +61,16 @@ def requests(roster: Roster) -> str:
 def _request(provider: Provider) -> str:
     sent = at_simulator(provider, "http://simulator") if provider.type == "mock" else provider
     request = DIALECTS[sent.dialect_name].build(load_workload("chat").prompt(1, 0, sent.name), sent)
-    headers = {name: MASK if is_sensitive_header(name) else value for name, value in request.headers.items()}
-    headers = {name: value.declared if isinstance(value, Expanded) else value for name, value in headers.items()}
-    headers |= dict.fromkeys(sent.auth.headers(), MASK)
-    lines = [f"# {sent.name}", f"{request.method} {request.url}", *(f"{n}: {v}" for n, v in headers.items())]
-    return "\n".join([*lines, "", request.body.decode()])
+    fields = headers(request, dict.fromkeys(_PROOFS.get(sent.auth.kind, sent.auth.headers()), MASK), "dry-run")
+    shown = {name: MASK if is_sensitive_header(name) else value for name, value in fields.items()}
+    shown = {name: value.declared if isinstance(value, Expanded) else value for name, value in shown.items()}
+    lines = [f"{request.method} {target(request)} HTTP/1.1", *(f"{name}: {value}" for name, value in shown.items())]
+    return "\n".join([f"# {sent.name}: {request.url}", *lines, "", request.body.decode()])
+
+
+# The headers that a credential adds when the request is sent; nothing is fetched or signed to show them.
+_PROOFS = {
+    "aws-sigv4": ("X-Amz-Date", "X-Amz-Security-Token", "Authorization"),
+    "gcp-oauth": ("authorization",),
+    "azure-entra": ("authorization",),
+}

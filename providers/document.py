@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,17 @@ def expand(tree: Any, *, lenient: bool = False, path: KeyPath = ()) -> Any:
             raise UnsetVariableError(path, match[2], reason) from None
 
     return Expanded(_VARIABLE.sub(value_of, tree), tree)
+
+
+def variables(tree: Any) -> Iterator[str]:
+    """The names of the environment variables that a tree refers to."""
+    if isinstance(tree, Mapping):
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for inner in tree:
+            yield from variables(inner)
+    elif isinstance(tree, str):
+        yield from (match[2] for match in _VARIABLE.finditer(tree) if not match[1])
 
 
 def _file_value(name: str) -> str:

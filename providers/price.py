@@ -1,14 +1,17 @@
 """A Price turns tokens into USD. An unknown price is None, never 0.
 
-It does not know today's list prices: whoever writes the entry does, and says when and from where.
+It does not know today's list prices: whoever writes the entry or the catalogue does, and says when and from where.
 """
 
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from pydantic import Field, model_validator
 
+from providers.catalogue import listed
+from providers.errors import ConfigError
 from providers.strict import Strict
 
 TYPO_PER_1K_USD = 0.1  # 0.60 per 1K tokens is 600 USD per 1M: surely a price per 1M
@@ -27,6 +30,18 @@ class Price(Strict):
     replicas: int = Field(1, ge=1, description="replicas billed by the hour, 1 or more")
     source: str = Field("", description="where the price stands: a page, an invoice")
     as_of: date | None = Field(None, description="the day the price was read, as 2026-11-23")
+    catalogue: str | None = Field(None, description="a name of providers/prices.yaml, or FILE#NAME of a file like it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _looked_up(cls, price: Any) -> Any:
+        """A catalogue fills in what the entry does not say itself."""
+        if not isinstance(price, dict) or not isinstance(price.get("catalogue"), str):
+            return price
+        try:
+            return {**listed(price["catalogue"]), **price}
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _both_sides(self) -> Price:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from providers.dialects import DIALECTS
-from providers.document import Document, KeyPath, UnsetVariableError, expand, read_document
+from providers.document import Document, KeyPath, UnsetVariableError, expand, read_document, variables
 from providers.errors import ConfigError
+from providers.presets import MissingKeyError, keys_of, spelled_out
 from providers.price import TYPO_PER_1K_USD
 from providers.secret import MASK, Expanded, Scrubber, Secret, is_sensitive_header
 from providers.spec import Provider
@@ -34,6 +37,10 @@ class Roster:
     providers: tuple[Provider, ...]
     declared: dict[str, dict[str, Any]]
     warnings: tuple[str, ...]
+    _scrubber: Scrubber = field(init=False, repr=False, compare=False, default_factory=Scrubber)
+
+    def __post_init__(self) -> None:
+        self._scrubber.learn(self.secrets)
 
     @property
     def sha256(self) -> str:
@@ -46,7 +53,8 @@ class Roster:
         return tuple(secret for provider in self.providers for secret in _secrets(provider))
 
     def scrubber(self) -> Scrubber:
-        return Scrubber(self.secrets)
+        """The one of this file, so that a token fetched later is unknown to none of its users."""
+        return self._scrubber
 
 
 def load_roster(path: Path) -> Roster:
@@ -60,8 +68,9 @@ def load_roster(path: Path) -> Roster:
     declared: dict[str, dict[str, Any]] = {}
     warnings: list[str] = []
     for index, entry in enumerate(entries):
-        merged = _merge(defaults, entry)
-        provider = _provider(document, index, merged)
+        said = _merge(defaults, entry)
+        merged = _spelled_out(document, index, said)
+        provider = _provider(document, index, merged, keys_of(said.get("type")))
         if provider.name in declared:
             raise document.error(
                 ("providers", index, "name"),
@@ -104,7 +113,19 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _provider(document: Document, index: int, merged: dict[str, Any]) -> Provider:
+def _spelled_out(document: Document, index: int, merged: dict[str, Any]) -> dict[str, Any]:
+    """The entry that a preset stands for."""
+    try:
+        return spelled_out(merged)
+    except MissingKeyError as error:
+        raise document.error(
+            ("providers", index),
+            f"provider '{merged.get('name', index + 1)}': key '{error.key}': missing; type {merged['type']} needs it;"
+            f" add it, as {error.example}",
+        ) from None
+
+
+def _provider(document: Document, index: int, merged: dict[str, Any], more_keys: Sequence[str]) -> Provider:
     name = merged.get("name", index + 1)
     where: KeyPath = ("providers", index)
     try:
@@ -115,10 +136,11 @@ def _provider(document: Document, index: int, merged: dict[str, Any]) -> Provide
         remedy = f"export {error.reference}=..." if kind == "variable" else "mount it, or name another file"
         raise document.error(
             _in_file(document, where, error.path),
-            f"provider '{name}': key '{key}': {kind} {error.reference} {error.reason}; {remedy} or set enabled: false",
+            f"provider '{name}': key '{key}': {kind} {error.reference} {error.reason}; {remedy} or set enabled: false"
+            f"{_also_unset(document, error.reference)}",
         ) from None
     except ValidationError as error:
-        raise _explain(document, index, name, merged, error) from None
+        raise _explain(document, index, merged, error, more_keys) from None
     for key, value in (provider.auth.headers() | provider.request.extra_headers).items():
         if not (key.isascii() and value.isprintable() and _fits_latin1(value)):
             raise document.error(
@@ -146,18 +168,32 @@ def _in_file(document: Document, where: KeyPath, path: KeyPath) -> KeyPath:
     return (*where, *path)
 
 
+def _also_unset(document: Document, reference: str) -> str:
+    """The other variables that enabled entries want: all are told at once."""
+    wanted: dict[str, None] = {}
+    for entry in document.data["providers"]:
+        said = _merge(document.data.get("defaults") or {}, entry)
+        if said.get("enabled") is not False:
+            with suppress(MissingKeyError):
+                wanted |= dict.fromkeys(variables(spelled_out(said)))
+    missing = [name for name in wanted if name not in os.environ and name != reference]
+    return f" (unset, too: {', '.join(missing)})" if missing else ""
+
+
 def _explain(
-    document: Document, index: int, name: object, merged: dict[str, Any], error: ValidationError
+    document: Document, index: int, merged: dict[str, Any], error: ValidationError, more_keys: Sequence[str]
 ) -> ConfigError:
     """The first problem as one line, with the count of the rest."""
+    name = merged.get("name", index + 1)
     problems = error.errors(include_url=False, include_context=False)
     first = problems[0]
     path: KeyPath = tuple(first["loc"])
     owner, field = _field(path)
     got = "" if path == () else f": got {_shown(merged, path)}"
     if first["type"] == "extra_forbidden":
-        text = f"key '{_dotted(path)}': unknown; expected one of {', '.join(owner.model_fields)}"
-        text += _nearest(str(path[-1]), owner.model_fields) or "; remove it"
+        known = [*owner.model_fields, *(more_keys if owner is Provider else ())]
+        text = f"key '{_dotted(path)}': unknown; expected one of {', '.join(known)}"
+        text += _nearest(str(path[-1]), known) or "; remove it"
     elif first["type"] == "missing":
         text = f"key '{_dotted(path)}': missing; expected {field}; add it"
     elif first["type"] == "value_error":

@@ -133,7 +133,11 @@ _DECODERS: dict[str, Callable[[str], Any]] = {
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Sample))
 # One cell by type: six decimals for floats, so that packed blocks and CSV agree; empty for unknown.
 _CELLS: dict[type, str] = {float: "%.6f", int: "%d", str: "%s", bool: "%d", type(None): "%.0s"}
-_values = attrgetter(*COLUMNS)
+# A provider's own words: a spreadsheet would run those that look like a formula (OWASP, "CSV injection").
+_FOREIGN = tuple(map(COLUMNS.index, ("detail", "served_model", "served_region", "provider_request_id")))
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # the mark itself, too, so that reading back is exact
+_MARK = "'"
+_fields = attrgetter(*COLUMNS)
 _TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(Sample)}
 
 
@@ -173,11 +177,27 @@ def _cells(kinds: tuple[type, ...]) -> list[str]:
     ]
 
 
+def _values(sample: Sample) -> tuple[Any, ...]:
+    """The fields in their order, a provider's own words made harmless."""
+    values: tuple[Any, ...] = _fields(sample)
+    for index in _FOREIGN:
+        if values[index].startswith(_FORMULA):
+            return tuple(defused(value) if at in _FOREIGN else value for at, value in enumerate(values))
+    return values
+
+
+def defused(cell: str) -> str:
+    """The text behind a mark where a spreadsheet would take it for a formula; ``from_row`` takes the mark away."""
+    return _MARK + cell if cell.startswith(_FORMULA) else cell
+
+
 def from_row(row: Iterable[str]) -> Sample:
     """The sample of a CSV row in the order of ``COLUMNS``; RunError when a cell does not fit its column."""
     cells = list(row)
     if len(cells) != len(COLUMNS):
         raise RunError(f"sample row has {len(cells)} cells; expected {len(COLUMNS)}")
+    for index in _FOREIGN:
+        cells[index] = cells[index].removeprefix(_MARK)
     values: dict[str, Any] = {}
     for name, cell in zip(COLUMNS, cells, strict=True):
         declared = _TYPES[name]

@@ -6,18 +6,22 @@ Secrets exist in the environment and in secret files. Anything written, printed 
 from __future__ import annotations
 
 import base64
+import html
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn, Self
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 MASK = "***"
+SHORTEST_SECRET = 4  # shorter ones would mask ordinary words
 _SENSITIVE_HEADER = re.compile(r"authorization|api-?key|cookie|token|secret|signature", re.IGNORECASE)
 _LOOKS_SECRET = re.compile(
-    r"\bsk-[A-Za-z0-9_-]{8,}|AKIA[0-9A-Z]{12,}|ya29\.[\w.-]{8,}|eyJ[\w-]{8,}\.[\w.-]+|(?<=Bearer )[\w.~+/=-]{8,}"
+    r"\bsk-[A-Za-z0-9_-]{8,}|A[KS]IA[0-9A-Z]{12,}|AIza[\w-]{20,}|ya29\.[\w.-]{8,}|eyJ[\w-]{8,}\.[\w.-]+"
+    r"|(?<=Bearer )[\w.~+/=-]{8,}|(?<=Signature=)[0-9a-f]{64}"
 )
 
 
@@ -89,18 +93,34 @@ def is_sensitive_header(name: str) -> bool:
 
 
 class Scrubber:
-    """Replaces every known secret, its URL-encoded and base64 forms, and whatever looks like a key, by ``***``."""
+    """Replaces every known secret, in every form that a server, a log or a page may give it, and whatever looks like a
+    key, by ``***``.
+    """
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
-        forms: set[str] = set()
-        for value in (secret.reveal() for secret in secrets):
-            bare = value.partition(" ")[2]  # behind a scheme's word: Bearer, Basic, Token
-            for text in (value, bare):
-                if len(text) >= 4:  # shorter ones would mask ordinary words
-                    forms |= {text, quote(text, safe=""), base64.b64encode(text.encode()).decode()}
-        # The longest first, so that a secret that contains another is masked whole.
-        known = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-        self._pattern = re.compile(f"{known}|{_LOOKS_SECRET.pattern}" if known else _LOOKS_SECRET.pattern)
+        self._forms: set[str] = set()
+        self._pattern = _LOOKS_SECRET
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[Secret]) -> None:
+        """Know these, too: a token that was fetched while the run is on."""
+        forms = {form for secret in secrets for form in _forms(secret.reveal())} - self._forms
+        if forms:
+            self._forms |= forms
+            # The longest first, so that a secret that contains another is masked whole.
+            known = "|".join(re.escape(form) for form in sorted(self._forms, key=len, reverse=True))
+            self._pattern = re.compile(f"{known}|{_LOOKS_SECRET.pattern}")
 
     def scrub(self, text: str) -> str:
         return self._pattern.sub(MASK, text)
+
+
+def _forms(value: str) -> Iterator[str]:
+    """The secret as text, with and without its scheme's word (Bearer, Basic, Token), in the usual encodings."""
+    for text in (value, value.partition(" ")[2]):
+        if len(text) >= SHORTEST_SECRET:
+            data = text.encode()
+            yield from (text, quote(text, safe=""), quote(text), quote_plus(text), html.escape(text))
+            yield from (json.dumps(text)[1:-1], text.replace("/", "\\/"), repr(text)[1:-1], data.hex())
+            for encoded in (base64.b64encode(data), base64.urlsafe_b64encode(data)):
+                yield from (encoded.decode(), encoded.decode().rstrip("="))

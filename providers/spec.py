@@ -6,13 +6,13 @@ It does not know how a request is spoken (``providers.dialects``) or sent (``loc
 from __future__ import annotations
 
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, InstanceOf, field_validator, model_validator
 
 from providers.price import Price
+from providers.route import is_loopback
 from providers.secret import Expanded, Secret
 from providers.strict import Strict
 
@@ -106,26 +106,36 @@ class Limits(Strict):
     context_tokens: int | None = Field(None, ge=1, description="tokens of input and output together, 1 or more")
 
 
-class Auth(Strict):
-    """How a request proves who sends it."""
+TOKEN_KINDS = ("header", "bearer", "api-key")
 
-    kind: Literal["none", "header", "bearer", "api-key"] = Field(
-        "none", description="one of none, header, bearer, api-key"
+
+class Auth(Strict):
+    """How a request proves who sends it; ``providers.auth`` turns it into headers."""
+
+    kind: Literal["none", "header", "bearer", "api-key", "aws-sigv4", "gcp-oauth", "azure-entra"] = Field(
+        "none", description="one of none, header, bearer, api-key, aws-sigv4, gcp-oauth, azure-entra"
     )
     header: str | None = Field(None, description="the header's name")
     token: Secret | None = Field(None, description="the secret, written ${VARIABLE}")
+    region: str | None = Field(None, description="aws-sigv4: the region that is signed for, as us-east-1")
+    service: str = Field("bedrock", description="aws-sigv4: the service that is signed for")
+    profile: str | None = Field(None, description="aws-sigv4: a profile of the AWS configuration")
+    scope: str | None = Field(None, description="gcp-oauth and azure-entra: the scope of the token, a URL")
+    credentials_file: str | None = Field(None, description="gcp-oauth: the path of a service account's JSON file")
 
     @model_validator(mode="after")
     def _complete(self) -> Auth:
-        if self.kind != "none" and self.token is None:
+        if self.kind in TOKEN_KINDS and self.token is None:
             raise ValueError(f"kind {self.kind} needs 'token'; write token: ${{VARIABLE}}")
+        if self.kind not in TOKEN_KINDS and self.token is not None:
+            raise ValueError(f"kind {self.kind} takes no 'token'; remove it, or write kind: bearer")
         if self.kind == "header" and not self.header:
             raise ValueError("kind header needs 'header', the header's name")
         return self
 
     def headers(self) -> dict[str, str]:
-        """The header that carries the secret, revealed: for the wire only."""
-        if self.kind == "none" or self.token is None:
+        """The header that carries the token, revealed: for the wire only. Signatures are ``providers.auth``'s."""
+        if self.token is None:
             return {}
         if self.kind == "bearer":
             return {self.header or "authorization": f"Bearer {self.token.reveal()}"}
@@ -138,7 +148,9 @@ class Provider(Strict):
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="lower-case letters, digits and '-', at most 63, unique"
     )
-    type: Literal["mock", "http"] = Field(description="mock or http")
+    type: Literal["mock", "http"] = Field(
+        description="mock, http, openai, azure-openai, bedrock, vertex, vllm, anthropic or ollama"
+    )
     base_url: str = Field("", description="an http(s) URL, as https://host/v1")
     auth_header: Secret | None = Field(None, description="'Name: ${VARIABLE}'")
     price_per_1k_tokens: float | None = Field(None, ge=0, description="USD per 1,000 tokens, 0 or more")
@@ -173,10 +185,15 @@ class Provider(Strict):
             parts.hostname.encode("idna")
         except UnicodeError:
             raise ValueError("not a host name") from None
-        if parts.query and any(key in parts.query.lower() for key in ("key=", "sig=", "token=")):
-            raise ValueError("a URL must not carry a key; use auth")
+        _refuse_key(parts.query)
         _ = parts.port  # ValueError when it is no number
         return url.rstrip("/")
+
+    @field_validator("path")
+    @classmethod
+    def _harmless_path(cls, path: str | None) -> str | None:
+        _refuse_key((path or "").partition("?")[2])
+        return path
 
     @model_validator(mode="before")
     @classmethod
@@ -196,17 +213,22 @@ class Provider(Strict):
             with suppress(ValueError):  # what is no number is reported where it stands
                 per_1m = float(blended) * 1000
                 entry["price"] = {"input_per_1m": per_1m, "output_per_1m": per_1m}
+        if isinstance(auth := entry.get("auth"), dict) and auth.get("kind") == "aws-sigv4" and "region" not in auth:
+            entry["auth"] = {**auth, "region": entry.get("region")}  # an empty one is told below
         return entry
 
     @model_validator(mode="after")
     def _reachable(self) -> Provider:
+        if self.auth.kind == "aws-sigv4" and not self.auth.region:
+            raise ValueError("kind aws-sigv4 signs for a region; add 'region' to the entry or to its auth")
         if "?" in self.base_url and not self.posts_exactly:
             raise ValueError("'base_url' carries a query, behind which no path can follow; move it to 'path'")
         if self.type == "mock" and self.base_url:
             raise ValueError("a mock has no 'base_url': the run starts its simulator; remove it or use type http")
         if self.type == "http" and not self.base_url:
             raise ValueError("'base_url' is missing; type http needs one")
-        if self.base_url.startswith("http://") and not self.allow_insecure and not _is_loopback(self.base_url):
+        parts = urlsplit(self.base_url)
+        if parts.scheme == "http" and not self.allow_insecure and not is_loopback(parts.hostname or ""):
             raise ValueError("http:// beyond this machine sends prompts and keys in clear; use https or allow_insecure")
         return self
 
@@ -229,6 +251,12 @@ class Provider(Strict):
         return self.price.per_token or self.price.per_request > 0
 
 
+def _refuse_key(query: str) -> None:
+    """URLs stand in logs, pages and exception texts."""
+    if any(key in query.lower() for key in ("key=", "sig=", "token=", "secret=", "x-amz-")):
+        raise ValueError("a URL must not carry a key; use auth")
+
+
 def _auth_of_header(header: str) -> dict[str, Any]:
     name, colon, value = header.partition(":")
     if not colon or not value.strip():
@@ -238,11 +266,3 @@ def _auth_of_header(header: str) -> dict[str, Any]:
         declared = header.declared.partition(":")[2].strip()
         return {"kind": "header", "header": name.strip(), "token": Expanded(token, declared)}
     return {"kind": "header", "header": name.strip(), "token": token}
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

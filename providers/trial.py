@@ -1,6 +1,7 @@
 """A Trial is one real request to one provider, to see that it answers. It is no measurement: its clock is user space.
 
 It uses the standard library alone, so that it works beside any event loop and before the load engine is imported.
+What it found is put into words by ``providers.findings``.
 """
 
 from __future__ import annotations
@@ -8,21 +9,25 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from dataclasses import dataclass, field, replace
 
+from providers.auth import Credential, credential_for, obtain
 from providers.dialects import DIALECTS
-from providers.dialects.base import Dialect, Failure, HttpRequest
+from providers.dialects.base import Dialect, Failure, HttpRequest, Prompt
 from providers.dialects.reply import Arrival, Reply, read_reply
+from providers.errors import ConfigError
+from providers.remedy import words_of
 from providers.roster import Roster
+from providers.route import Route, pass_proxy, route_to
 from providers.sample import ErrorKind
+from providers.secret import Secret
 from providers.simulator.child import at_simulator, simulator
 from providers.spec import Limits, Provider
-from providers.table import table
+from providers.wire import decoded, headers, target
 from providers.workload import load_workload
 
 _READ_BYTES = 65536
@@ -31,13 +36,15 @@ _AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    provider: Provider
-    status: int | None
-    reply: Reply
+    """``failure`` in place of the reply's: the same kind, in words for a person."""
 
-    @property
-    def failure(self) -> Failure | None:
-        return self.reply.failure
+    provider: Provider
+    prompt: Prompt
+    status: int | None
+    headers: Mapping[str, str]
+    reply: Reply
+    failure: Failure | None
+    secrets: tuple[Secret, ...] = ()
 
     @property
     def cost_usd(self) -> float | None:
@@ -62,19 +69,32 @@ def try_roster(roster: Roster) -> list[Trial]:
 def try_provider(provider: Provider) -> Trial:
     dialect = DIALECTS[provider.dialect_name]
     prompt = load_workload("chat").prompt(time.time_ns(), 0, provider.name)  # a new one each time: no cache has it
-    answer = _Answer(dialect, stream=provider.request.stream)
-    failure = None
     try:
-        _fetch(dialect.build(prompt, provider), provider, answer)
-    except _GivenUpError as error:
-        failure = Failure(error.kind, f"nothing came within {error.limit_s:g} s")
-    except http.client.HTTPException as error:
-        failure = Failure("protocol", f"{type(error).__name__}: {error}")
-    except OSError as error:
-        failure = Failure("connection", str(error))
+        credential = credential_for(provider)
+        obtain(provider, credential)
+    except ConfigError as error:
+        words = str(error).removeprefix(f"provider '{provider.name}': ")
+        return Trial(provider, prompt, None, {}, Reply(), Failure("auth", words))
+    answer = _Answer(dialect, stream=provider.request.stream)
+    broke = _ask(dialect.build(prompt, provider), provider, credential, answer)
     reply = answer.read() if answer.status else Reply()
-    reply.failure = failure or reply.failure
-    return Trial(provider, answer.status, reply)
+    failure = broke or reply.failure
+    if failure:
+        failure = replace(failure, message=words_of(failure, answer.status, answer.headers))
+    return Trial(provider, prompt, answer.status, answer.headers, reply, failure, credential.secrets)
+
+
+def _ask(request: HttpRequest, provider: Provider, credential: Credential, answer: _Answer) -> Failure | None:
+    """Send and read; what broke on the way is a failure."""
+    try:
+        _fetch(request, provider, credential, answer)
+    except _GivenUpError as error:
+        return Failure(error.kind, f"nothing came within {error.limit_s:g} s")
+    except http.client.HTTPException as error:
+        return Failure("protocol", f"{type(error).__name__}: {error}")
+    except (OSError, ValueError) as error:  # a proxy variable that is no URL is a ValueError
+        return Failure("connection", str(error))
+    return None
 
 
 @dataclass(slots=True)
@@ -88,7 +108,12 @@ class _Answer:
     arrivals: list[Arrival] = field(default_factory=list)
 
     def read(self) -> Reply:
-        return read_reply(self.dialect, self.status or 0, self.headers, self.arrivals, stream=self.stream)
+        try:
+            bodies = decoded(self.headers, [arrival.data for arrival in self.arrivals])
+        except ValueError as error:
+            return Reply(failure=Failure("protocol", str(error)))
+        arrivals = [replace(arrival, data=data) for arrival, data in zip(self.arrivals, bodies, strict=True)]
+        return read_reply(self.dialect, self.status or 0, self.headers, arrivals, stream=self.stream)
 
 
 class _GivenUpError(Exception):
@@ -97,18 +122,13 @@ class _GivenUpError(Exception):
         self.kind, self.limit_s = kind, limit_s
 
 
-def _fetch(request: HttpRequest, provider: Provider, answer: _Answer) -> None:
+def _fetch(request: HttpRequest, provider: Provider, credential: Credential, answer: _Answer) -> None:
     limits = provider.limits
-    connection = _connection(request.url, limits.connect_timeout_s)
-    with contextlib.closing(connection):
-        try:
-            connection.connect()
-        except TimeoutError:
-            raise _GivenUpError("timeout_connect", limits.connect_timeout_s) from None
+    proof = credential.headers(request)
+    with contextlib.closing(_connection(route_to(request.url), limits.connect_timeout_s)) as connection:
         started = time.perf_counter()
-        parts = urlsplit(request.url)
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-        connection.request(request.method, target, request.body, {**request.headers, **provider.auth.headers()})
+        fields = headers(request, proof, f"check-{time.time_ns():x}")
+        connection.request(request.method, target(request), request.body, fields)
         wire = connection.sock  # http.client forgets it when the answer will close the connection
         with _patience(wire, limits, started, seen=False):
             response = connection.getresponse()
@@ -125,19 +145,19 @@ def _fetch(request: HttpRequest, provider: Provider, answer: _Answer) -> None:
             seen = seen or bool(answer.read().chunks)
 
 
-def _connection(url: str, timeout_s: float) -> http.client.HTTPConnection:
-    """Straight to the host, or through the system's proxy where one is set for https."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "http":
-        return http.client.HTTPConnection(host, parts.port, timeout=timeout_s)
-    proxy = getproxies().get("https")
-    if not proxy or proxy_bypass(host):
-        return http.client.HTTPSConnection(host, parts.port, timeout=timeout_s)
-    middle = urlsplit(proxy if "//" in proxy else f"//{proxy}")
-    tunnel = http.client.HTTPSConnection(middle.hostname or "", middle.port, timeout=timeout_s)
-    tunnel.set_tunnel(host, parts.port)
-    return tunnel
+def _connection(route: Route, timeout_s: float) -> http.client.HTTPConnection:
+    """The way the load takes, too: straight to the host, or through the proxy that the environment names."""
+    try:
+        wire = socket.create_connection(route.dial, timeout_s)
+        if route.connect:
+            pass_proxy(wire, route.connect)
+        if route.encrypted:
+            wire = ssl.create_default_context().wrap_socket(wire, server_hostname=route.host)
+    except TimeoutError:
+        raise _GivenUpError("timeout_connect", timeout_s) from None
+    connection = http.client.HTTPConnection(route.host, route.port, timeout=timeout_s)
+    connection.sock = wire
+    return connection
 
 
 @contextlib.contextmanager
@@ -154,27 +174,3 @@ def _patience(wire: socket.socket, limits: Limits, started: float, *, seen: bool
         yield
     except TimeoutError:
         raise _GivenUpError(kind, limit_s) from None
-
-
-def report(roster: Roster, trials: list[Trial]) -> str:
-    """A table, and one line for each that failed."""
-    head = ["provider", "outcome", "TTFT ms", "E2E ms", "tokens in/out", "USD"]
-    scrub = roster.scrubber().scrub
-    failed = [f"{t.provider.name}: {t.failure.kind}: {t.failure.message[:200]}" for t in trials if t.failure]
-    return scrub("\n".join([table([head, *map(_row, trials)]), *failed]))
-
-
-def _row(trial: Trial) -> list[str]:
-    reply = trial.reply
-    outcome = f"{trial.status or '-'} {trial.failure.kind if trial.failure else 'ok'}"
-    tokens = f"{_shown(reply.usage.input_tokens)} / {_shown(reply.output_tokens)}"
-    usd = "-" if trial.cost_usd is None else f"{trial.cost_usd:.6f}"
-    return [trial.provider.name, outcome, _milliseconds(reply.ttft_s), _milliseconds(reply.e2e_s), tokens, usd]
-
-
-def _milliseconds(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds * 1000:.0f}"
-
-
-def _shown(count: int | None) -> str:
-    return "-" if count is None else str(count)

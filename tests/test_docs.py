@@ -17,6 +17,7 @@ from providers import sample
 from providers.arguments import parser
 from providers.conversation import Session
 from providers.length import Length
+from providers.presets import PRESETS, keys_of
 from providers.price import Price
 from providers.reasons import LEVELS, RULES
 from providers.run import find_runs
@@ -146,6 +147,14 @@ def shown(field):
     if default is None or default in ("", {}) or isinstance(default, BaseModel):
         return "empty"
     return f"{default:g}" if isinstance(default, float) else str(default).lower()
+
+
+def test_every_short_type_stands_with_its_own_keys():
+    """In the order of the presets."""
+    listed = rows(section(page("providers/README.md"), "### Short types"))
+    assert list(PRESETS) == [row[0] for row in listed[: len(PRESETS)]]
+    own = [(row[0], row[1]) for row in listed[len(PRESETS) :]]
+    assert [(key, kind) for kind in PRESETS for key in keys_of(kind)] == own
 
 
 @pytest.mark.parametrize(

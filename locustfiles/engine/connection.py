@@ -21,9 +21,9 @@ from gevent.event import Event
 
 from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.hub import Hub, now_ns
-from locustfiles.engine.route import Route, pass_proxy
 from locustfiles.engine.tls import TlsLayer
 from providers.dialects.base import Failure
+from providers.route import Route, pass_proxy
 
 _TCP_INFO = 11
 _received_and_segments = struct.Struct("128xQ16xI").unpack_from  # tcpi_bytes_received, tcpi_data_segs_in

@@ -5,13 +5,13 @@ It is llhttp's listener, so each read holds the body bytes it brought. What they
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 from operator import sub
 from typing import Any
 
 from providers.dialects.base import Failure
 from providers.dialects.reply import Arrival
+from providers.wire import decoded
 
 
 @dataclass(slots=True)
@@ -80,21 +80,8 @@ class Exchange:
     def arrivals(self) -> list[Arrival]:
         """The body as it came; ValueError when it is encoded in a way nobody asked for and we cannot undo."""
         start_ns = self.start_ns
-        columns = zip(self.at_ns, self._decoded(), self.merged, strict=True)
+        columns = zip(self.at_ns, decoded(self.headers, self.body), self.merged, strict=True)
         return [Arrival((at - start_ns) / 1e9, data, merged) for at, data, merged in columns if data]
-
-    def _decoded(self) -> list[bytes]:
-        """Some servers compress although identity was asked: each read gives what it let the inflater say."""
-        encoding = self.headers.get("content-encoding", "identity").lower()
-        if encoding == "identity":
-            return self.body
-        if encoding not in ("gzip", "deflate"):
-            raise ValueError(f"content-encoding {encoding} although identity was asked")
-        inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, told apart by the header
-        try:
-            return [inflate.decompress(data) for data in self.body]
-        except zlib.error as error:
-            raise ValueError(f"content-encoding {encoding} is broken: {error}") from None
 
     def closed_by_peer(self) -> None:
         """End of file: the regular end of a body that only closing delimits, a break anywhere else."""

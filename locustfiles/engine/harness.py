@@ -23,7 +23,8 @@ from gevent.event import Event
 from locust import events
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
-from locustfiles.engine import asked, options
+from locustfiles.engine import asked, options, secrecy
+from locustfiles.engine.credentials import check_sdks
 from locustfiles.engine.experiment import Experiment, Place
 from locustfiles.engine.form import take_form
 from locustfiles.engine.load import sleep_until
@@ -104,6 +105,7 @@ class Harness:
         self._draining = False
         self._edits: list[dict[str, Any]] = []  # made in the browser since the last run
         environment.nephoscope = self
+        secrecy.keep(roster.scrubber(), runner)
         self._check()
         self._take_over()
 
@@ -134,6 +136,7 @@ class Harness:
         for warning in self.roster.warnings:
             sys.stderr.write(f"Warning: {warning}\n")
         try:
+            check_sdks(self.roster, self._taking_part())
             # Now, while "no -u" can still be told from Locust's default of one user.
             self._options.arrivals = asked.arrivals_of(self._options)
             if self._interactive and not self._options.plan:
@@ -222,7 +225,7 @@ class Harness:
         if self._watch:
             self._watch(self.measurement)
         self.measurement.open()
-        self._native.open(self.measurement.run)
+        self._native.open(self.measurement.run, self.roster.scrubber())
         gc.collect()
         gc.freeze()  # a full collection over Locust's objects stops the loop for 20 ms and more
         gc.set_threshold(50_000, 20, 100)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
 
 import gevent
 
@@ -16,12 +15,15 @@ from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.experiment import Place
 from locustfiles.engine.recorder import Recorder
 from locustfiles.engine.transport import Endpoint, Transport
+from providers.auth import Credential, credential_for
 from providers.dialects import DIALECTS
-from providers.dialects.base import Dialect, Failure, HttpRequest, Prompt
+from providers.dialects.base import Dialect, Failure, Prompt
 from providers.dialects.reply import Reply, read_reply
+from providers.remedy import words_of
 from providers.sample import DETAIL_LIMIT, Phase, Sample
 from providers.secret import Scrubber
 from providers.spec import Provider
+from providers.wire import rendered
 from providers.workload import Workload
 
 _log = logging.getLogger("nephoscope")
@@ -37,7 +39,7 @@ class Job:
 
     request_id: str
     prompt: Prompt
-    wire: bytes
+    wire: bytes = field(repr=False)  # gevent prints the arguments of a greenlet that died
     pair: str
     slot: int | None = None
     answers: list[str] | None = None  # takes the answer, for later prompts of a session that carry it
@@ -52,8 +54,10 @@ class Lane:
         recorder: Recorder,
         scrubber: Scrubber,
         place: Place,
+        credential: Credential | None = None,
     ) -> None:
         self.provider = provider
+        self._credential = credential or credential_for(provider)
         self._run_id = run_id  # request ids are unique over runs
         self.endpoint = Endpoint(provider.base_url, provider.limits)
         self.running: set[gevent.Greenlet] = set()
@@ -79,7 +83,8 @@ class Lane:
         self._counter += 1
         request_id = f"{self._run_id}-{self.provider.name}-{self._counter}"
         request = self._dialect.build(prompt, self.provider)
-        return Job(request_id, prompt, render(request, self.provider, request_id), pair, slot, answers)
+        proof = self._credential.headers(request)  # a signature's clock starts here, just ahead of the send
+        return Job(request_id, prompt, rendered(request, proof, request_id), pair, slot, answers)
 
     def perform(self, job: Job, phase: Phase, scheduled_at: float, held_s: float | None = None) -> Sample:
         """Send, wait, decode, record. What goes wrong on the way is in the sample, not raised.
@@ -193,7 +198,7 @@ class Lane:
             status=exchange.status,
             error=failure.kind if failure else "",
             finish=reply.finish,
-            detail=self._harmless(failure.message) if failure else "",
+            detail=self._harmless(words_of(failure, exchange.status, exchange.headers)) if failure else "",
             retry_after_s=failure.retry_after_s if failure else None,
             in_flight=in_flight,
             connection=exchange.connection,
@@ -256,20 +261,3 @@ def reply_of(exchange: Exchange, dialect: Dialect, *, stream: bool) -> Reply:
     except ValueError as error:
         return Reply(failure=Failure("protocol", str(error)))
     return read_reply(dialect, exchange.status or 200, exchange.headers, arrivals, stream=stream)
-
-
-def render(request: HttpRequest, provider: Provider, request_id: str) -> bytes:
-    """The bytes of a request, secrets revealed: these go to the socket and nowhere else."""
-    parts = urlsplit(request.url)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers = {
-        "host": parts.netloc,
-        "user-agent": "nephoscope/0.1",
-        "accept-encoding": "identity",  # compression would hold a stream's events back
-        "x-request-id": request_id,
-        **request.headers,
-        **provider.auth.headers(),
-        "content-length": str(len(request.body)),
-    }
-    lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + request.body

@@ -17,6 +17,7 @@ import gevent
 from locustfiles.engine import manifest
 from locustfiles.engine.budget import Budget
 from locustfiles.engine.closed import Seats
+from locustfiles.engine.credentials import Keyring
 from locustfiles.engine.experiment import Experiment, Timetable
 from locustfiles.engine.health import Health
 from locustfiles.engine.lane import Lane
@@ -42,6 +43,7 @@ class Measurement:
 
     def __init__(self, experiment: Experiment, environment: Any, names: list[str]) -> None:
         self.experiment = experiment
+        self._keyring = Keyring(experiment.roster, [p for p in experiment.roster.providers if p.name in names])
         self.run = create_run(experiment.place.results, experiment.sha256)
         self.timetable = Timetable(experiment.warm_up_s, experiment.window_s, start_at=time.time())
         self.load = Load(experiment, self.timetable, Budget(experiment.max_cost_usd), {})
@@ -69,6 +71,7 @@ class Measurement:
         if any(provider.type == "mock" for provider in taking_part):
             address = self._files.enter_context(simulator(experiment.roster.path, self.run.truth))
             taking_part = [at_simulator(p, address) if p.type == "mock" else p for p in taking_part]
+        self._files.enter_context(self._keyring)
         transport = Transport()
         self._lanes = {p.name: self._lane(p, transport) for p in taking_part}
         self._files.callback(transport.close, [lane.endpoint for lane in self._lanes.values()])
@@ -173,7 +176,8 @@ class Measurement:
 
     def _lane(self, provider: Provider, transport: Transport) -> Lane:
         scrubber = self.experiment.roster.scrubber()
-        return Lane(provider, self.run.run_id, transport, self._recorder, scrubber, self.experiment.place)
+        where = (self.run.run_id, transport, self._recorder, scrubber, self.experiment.place)
+        return Lane(provider, *where, self._keyring.of(provider.name))
 
     @property
     def measured(self) -> bool:

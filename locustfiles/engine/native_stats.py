@@ -11,6 +11,8 @@ from locust import stats
 from locust.stats import StatsCSVFileWriter
 
 from providers.run import Run
+from providers.sample import defused
+from providers.secret import Scrubber
 
 
 def whole_milliseconds(response_time: float) -> int:
@@ -43,13 +45,16 @@ def _sorted_histogram(response_times: dict[int, int]) -> tuple[list[int], list[i
 
 
 class _Courteous:
-    """A csv writer that lets the loop go round after each row: computing one takes a millisecond."""
+    """A csv writer that lets the loop go round after each row: computing one takes a millisecond.
 
-    def __init__(self, writer: Any) -> None:
-        self._writer = writer
+    Its text is harmless: an exception may hold words of a provider, or a secret.
+    """
+
+    def __init__(self, writer: Any, scrubber: Scrubber) -> None:
+        self._writer, self._scrubber = writer, scrubber
 
     def writerow(self, row: Any) -> None:
-        self._writer.writerow(row)
+        self._writer.writerow([defused(self._scrubber.scrub(c)) if isinstance(c, str) else c for c in row])
         gevent.sleep(0)
 
 
@@ -61,11 +66,12 @@ class NativeStats:
         self._writer: Any = None
         self._greenlet: gevent.Greenlet | None = None
 
-    def open(self, run: Run) -> None:
+    def open(self, run: Run, scrubber: Scrubber) -> None:
         prefix = str(run.path / "locust")
         self._writer = StatsCSVFileWriter(self._environment, stats.PERCENTILES_TO_REPORT, prefix, full_history=True)
-        for name in ("requests_csv_writer", "stats_history_csv_writer"):
-            setattr(self._writer, name, _Courteous(getattr(self._writer, name)))
+        for name in ("requests", "stats_history", "failures", "exceptions"):
+            attribute = f"{name}_csv_writer"
+            setattr(self._writer, attribute, _Courteous(getattr(self._writer, attribute), scrubber))
         self._greenlet = gevent.spawn(self._writer.stats_writer)
         if self._environment.web_ui:
             self._environment.web_ui.stats_csv_writer = self._writer  # the download links follow

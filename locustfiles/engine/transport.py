@@ -19,9 +19,9 @@ from locustfiles.engine.connection import Connection
 from locustfiles.engine.deadline import Deadline, Deadlines, HasContent
 from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.hub import Hub, now_ns
-from locustfiles.engine.route import Route, route_to
 from locustfiles.engine.tls import client_context
 from providers.dialects.base import Failure
+from providers.route import Route, route_to
 from providers.spec import Limits
 
 _OUR_LACK = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS)

@@ -128,6 +128,10 @@ def read_reply(
     if status != 200:
         reply.failure = _refusal(dialect, status, headers, b"".join(arrival.data for arrival in arrivals))
         return reply
+    if "text/html" in headers.get("content-type", ""):  # a gateway's or a login page, whatever its status says
+        page = b"".join(arrival.data for arrival in arrivals).decode("utf-8", "replace")
+        reply.failure = Failure("protocol", page or "an empty web page")
+        return reply
     stream = stream and "application/json" not in headers.get("content-type", "")  # some answer unary all the same
     framer = dialect.framer(stream=stream)
     for read, arrival in enumerate(arrivals):

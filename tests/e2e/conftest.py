@@ -6,6 +6,7 @@ import csv
 import functools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -55,6 +56,13 @@ class Outcome:
 
 
 Harness = Callable[..., Outcome]
+
+
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _default_sigint() -> None:

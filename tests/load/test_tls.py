@@ -11,9 +11,9 @@ import trustme
 from gevent.server import StreamServer
 
 from locustfiles.engine.exchange import Exchange
-from locustfiles.engine.route import route_to
 from locustfiles.engine.tls import TlsLayer
 from locustfiles.engine.transport import Endpoint, Transport
+from providers.route import route_to
 from providers.spec import Limits
 from tests.load.scripted import REQUEST, reply_of, whole_stream
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import jsonschema
 import pytest
 import yaml
 
-from providers.arguments import TEMPLATES
+from providers import roster
+from providers.arguments import ALIASES, TEMPLATES
 from providers.errors import ConfigError
+from providers.presets import PRESETS
 from providers.roster import load_roster
 from providers.simulator.child import simulator
 
@@ -31,13 +34,20 @@ providers:
     request: {extra_headers: {x-api-key: "${CANARY_KEY}"}, extra_body: {deep: ["${CANARY_KEY}"]}}
   - {name: b, type: http, base_url: "https://y.example/invoke", auth_header: "x-key: CANARY-literal-1"}
 """
-KINDS = sorted(file.stem for file in TEMPLATES.glob("*.yaml"))
+KINDS = sorted([*ALIASES, *(file.stem for file in TEMPLATES.glob("*.yaml"))])
+SHIPPED = sorted(Path(roster.__file__).parent.glob("*.yaml"))
+VARIABLES = ["MY_ENDPOINT_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "VLLM_HOST", "VLLM_AWS_HOST", "VLLM_GCP_HOST",
+             "VLLM_API_KEY", "AZURE_RESOURCE", "AZURE_OPENAI_API_KEY", "GCP_PROJECT"]  # fmt: skip
 
 
 def providers(*arguments, **env):
     """The finished process."""
     command = [sys.executable, "-m", "providers", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, env={**os.environ, **env}, check=False)
+
+
+def roster_file(name):
+    return MOCK_FILE.with_name(f"{name}.yaml")
 
 
 def told(result, *words):
@@ -60,13 +70,26 @@ def file(tmp_path):
     return write
 
 
-def test_check_prints_ok_and_a_table():
-    """One line with the count, one line per provider."""
+def test_check_prints_ok_and_a_table_and_what_to_do_next():
+    """One line with the count, one line per provider, and the next command."""
     result = providers("check", MOCK_FILE)
-    head, *table = result.stdout.splitlines()
+    head, *table, _, following, step = result.stdout.splitlines()
     assert (0, "") == (result.returncode, result.stderr)
     assert f"OK: {MOCK_FILE}: 3 providers" == head
     assert ["provider", "aws", "azure", "gcp"] == [line.split()[0] for line in table]
+    assert ("Next:", f"- python -m providers check {MOCK_FILE} --live") == (following, step)
+
+
+def test_check_asks_for_the_price_and_the_package_that_are_missing(file):
+    """Nothing is sent for it; a price is asked for once it is old, too."""
+    text = """
+providers:
+  - {name: a, type: http, base_url: "https://x/v1"}
+  - {name: b, type: http, base_url: "https://x/v1", price: {input_per_1m: 1, output_per_1m: 1, as_of: 2020-01-31}}
+"""
+    steps = providers("check", file(text)).stdout.partition("Next:\n")[2].splitlines()
+    assert steps[0].startswith("- a: its price is unknown: add price {input_per_1m")
+    assert re.match(r"- b: its price is \d{4} days old: read it again and set price.as_of", steps[1])
 
 
 def test_check_warns_on_stderr(file):
@@ -118,9 +141,9 @@ def test_dry_run_prints_the_request_with_masked_secrets(file):
     """URL, headers and body as they would be sent."""
     result = providers("check", file(SECRETIVE), "--dry-run", CANARY_KEY=CANARY)
     lines = result.stdout.splitlines()
-    assert "POST https://x.example/v1/chat/completions" in lines
-    assert "POST https://y.example/invoke" in lines
-    assert {"authorization: ***", "x-api-key: ***", "x-key: ***"} <= set(lines)
+    assert {"POST /v1/chat/completions HTTP/1.1", "host: x.example", "POST /invoke HTTP/1.1"} <= set(lines)
+    assert {"authorization: ***", "x-api-key: ***", "x-key: ***", "accept-encoding: identity"} <= set(lines)
+    assert any(line.startswith("content-length: ") for line in lines)
     body = json.loads(next(line for line in lines if line.startswith("{")))
     assert ("m", 128, ["***"]) == (body["model"], body["max_tokens"], body["deep"])
 
@@ -128,14 +151,23 @@ def test_dry_run_prints_the_request_with_masked_secrets(file):
 def test_live_asks_every_provider_once_and_shows_times_and_cost(file):
     """Mock entries are served for it; exit 0 when all answered."""
     text = (
-        "providers: [{name: a, type: mock, mock: {ttft_s: 0.1, gap_s: 0}, price: {input_per_1m: 1, output_per_1m: 2}}]"
+        "providers: [{name: a, type: mock, model: m, region: r, mock: {ttft_s: 0.1, gap_s: 0},"
+        " price: {input_per_1m: 1, output_per_1m: 2}}]"
     )
-    result = providers("check", file(text), "--live")
-    row = result.stdout.splitlines()[1].split()
+    path = file(text)
+    result = providers("check", path, "--live")
+    tables = [part.splitlines() for part in result.stdout.split("\n\n")]
+    answered, served = ([re.split(r"  +", line) for line in table] for table in tables[:2])
     assert 0 == result.returncode, result.stderr
-    assert ["a", "200", "ok"] == row[:3]
-    assert 90 <= int(row[3]) < 300
-    assert ["128", "/", "128", f"{(128 + 256) / 1e6:.6f}"] == row[5:]
+    said = dict(zip(answered[0], answered[1], strict=True))
+    assert 90 <= int(said.pop("TTFT ms")) < 300
+    assert float(said.pop("E2E ms")) > 0
+    assert {
+        "provider": "a", "answer": "200 ok", "auth": "none wanted", "stream": "whole", "usage": "yes",
+        "length": "128 of 128", "cached": "0", "in / out": "128 / 128", "USD": f"{(128 + 256) / 1e6:.6f}",
+    } == said  # fmt: skip
+    assert ["a", "m", "m", "r", "-", "1 / 2", "-"] == served[1]
+    assert f"- locust --headless --providers {path}" in result.stdout
 
 
 FAULTS = """
@@ -205,9 +237,9 @@ def test_a_wrong_command_line_exits_2(arguments):
     assert (2, True) == (result.returncode, result.stderr.startswith("usage: python -m providers"))
 
 
-def test_new_offers_the_kinds_of_the_manual():
-    """mock, http, openai, vllm, azure, aws, gcp."""
-    assert ["aws", "azure", "gcp", "http", "mock", "openai", "vllm"] == KINDS
+def test_new_offers_every_type():
+    """And the three clouds by their names."""
+    assert sorted(["http", "mock", *PRESETS, "aws", "azure", "gcp"]) == KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -215,11 +247,36 @@ def test_what_new_prints_passes_check_when_its_variables_are_set(kind, file):
     """A commented file that is valid as it stands and names no secret."""
     text = providers("new", kind).stdout
     assert text.startswith("# ")
-    names = ["MY_ENDPOINT_KEY", "OPENAI_API_KEY", "VLLM_HOST", "VLLM_API_KEY", "AWS_BEARER_TOKEN_BEDROCK",
-             "AZURE_RESOURCE", "AZURE_OPENAI_API_KEY", "GCP_PROJECT", "GCP_ACCESS_TOKEN"]  # fmt: skip
-    result = providers("check", file(text), **dict.fromkeys(names, "set"))
+    result = providers("check", file(text), **dict.fromkeys(VARIABLES, "set"))
     assert (0, "") == (result.returncode, result.stderr)
     assert "OK: " in result.stdout
+
+
+@pytest.mark.parametrize("path", [p for p in SHIPPED if p.name != "prices.yaml"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("mode", [[], ["--explain"], ["--dry-run"]])
+def test_a_shipped_file_needs_its_variables_and_nothing_else(path, mode):
+    """No account, no package, no network: it can be checked, explained and shown as requests."""
+    assert path.read_text().startswith("# ")
+    result = providers("check", path, *mode, **dict.fromkeys(VARIABLES, "set"))
+    assert (0, "") == (result.returncode, result.stderr)
+
+
+def test_one_model_stands_on_three_clouds():
+    """The first comparison anyone wants."""
+    result = providers("check", roster_file("multicloud"), "--explain", **dict.fromkeys(VARIABLES, "set"))
+    entries = yaml.safe_load(result.stdout)["providers"]
+    assert {("aws", "gpt-oss-120b"), ("azure", "gpt-oss-120b"), ("gcp", "gpt-oss-120b")} == {
+        (entry["cloud"], entry["capability"]) for entry in entries
+    }
+    assert [0.15, 0.15, 0.09] == [entry["price"]["input_per_1m"] for entry in entries]
+
+
+def test_every_variable_that_is_missing_is_named_at_once():
+    """Nobody sets one to be told of the next."""
+    env = {key: value for key, value in os.environ.items() if key not in VARIABLES}
+    command = [sys.executable, "-m", "providers", "check", roster_file("multicloud")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, env=env, check=False)
+    assert told(result, "AZURE_RESOURCE is not set; export AZURE_RESOURCE=", "AZURE_OPENAI_API_KEY", "GCP_PROJECT")
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +286,11 @@ def validator():
     return jsonschema.Draft202012Validator(schema)
 
 
-@pytest.mark.parametrize("path", [MOCK_FILE, *sorted(TEMPLATES.glob("*.yaml"))], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [*(p for p in SHIPPED if p.name != "prices.yaml"), *sorted(TEMPLATES.glob("*.yaml"))],
+    ids=lambda path: path.stem,
+)
 def test_the_schema_accepts_every_shipped_file(validator, path):
     """An editor shows no false alarm."""
     document = json.loads(json.dumps(yaml.safe_load(path.read_text()), default=str))  # dates are strings in JSON

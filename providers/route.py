@@ -1,6 +1,7 @@
 """A Route is the way to an endpoint: which host is dialled, and through which proxy.
 
 ``HTTPS_PROXY`` and ``NO_PROXY`` are honoured as everywhere (either case of letters); loopback is never proxied.
+It does not dial: whoever does brings a socket of his own world.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def route_to(url: str) -> Route:
     host, encrypted = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if encrypted else 80)
     proxy = getproxies().get("https", "") if encrypted else ""
-    if not proxy or _is_loopback(host) or proxy_bypass(host):
+    if not proxy or is_loopback(host) or proxy_bypass(host):
         return Route(host, port, encrypted, (host, port))
     via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     return Route(host, port, encrypted, (via.hostname or "", via.port or 80), _connect_request(host, port, via))
@@ -59,8 +60,8 @@ def pass_proxy(sock: Any, request: bytes) -> None:
         raise OSError(f"the proxy refused the tunnel: {status or 'no answer'}")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host == "localhost" or host.endswith(".localhost")
