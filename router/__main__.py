@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -12,18 +14,46 @@ import uvicorn
 from providers.errors import NephoscopeError
 from router.app import create_app
 from router.keys import new_key
-from router.settings import parser, settings
+from router.relay import Relay
+from router.settings import settings
 
-_DRAIN_S = 25
+DRAIN_S = 25.0
+_LAST_WORD_S = 2
 _KEEP_ALIVE_S = 650  # longer than any cloud balancer's, so that it never sends into a closing connection
+_CONNECTIONS = 10_000
+_REMIND_S = 60.0
 
 
 class Server(uvicorn.Server):
-    """Says at the first SIGTERM that it takes no more, while what is in flight goes on."""
+    """At the first SIGTERM it still listens, to say that it takes no more, until what is in flight has ended."""
+
+    def __init__(self, config: uvicorn.Config, relay: Relay, *, insecure: bool) -> None:
+        super().__init__(config)
+        self._relay, self._insecure = relay, insecure
+        self._tasks: list[asyncio.Task[None]] = []
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.config.loaded_app.app.state.chat.relay.stopping = True
-        super().handle_exit(sig, frame)
+        if self._relay.stopping or not self.started:
+            super().handle_exit(sig, frame)
+        self._relay.stopping = True
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override] # uvicorn's is wider
+        await super().startup(sockets)  # type: ignore[arg-type] # as above
+        self._tasks = [asyncio.create_task(self._drain()), asyncio.create_task(self._remind())]
+
+    async def _drain(self) -> None:
+        while not self._relay.stopping:  # noqa: ASYNC110 - a signal handler must not touch the loop
+            await asyncio.sleep(0.05)
+        for _ in range(int(DRAIN_S / 0.05)):
+            if not self._relay.in_flight:
+                break
+            await asyncio.sleep(0.05)
+        self.should_exit = True
+
+    async def _remind(self) -> None:
+        while self._insecure:
+            sys.stderr.write("Warning: --insecure: everyone who reaches this address can spend your money\n")
+            await asyncio.sleep(_REMIND_S)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,17 +63,18 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("Give the key to the caller; put the digest into ROUTER_API_KEYS, comma-separated.\n")
         return 0
     try:
-        found = settings(parser().parse_args(arguments), os.environ)
+        found = settings(arguments, os.environ)
         app = create_app(found)
     except NephoscopeError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 2
-    if found.insecure:
-        sys.stderr.write("Warning: --insecure: everyone who reaches this address can spend your money\n")
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.getLogger("nephoscope.router").setLevel(logging.INFO)
     Server(uvicorn.Config(
-        app, host=found.host, port=found.port, loop="uvloop", http="httptools", log_level="warning", access_log=False,
-        timeout_graceful_shutdown=_DRAIN_S, timeout_keep_alive=_KEEP_ALIVE_S, server_header=False,
-    )).run()  # fmt: skip
+        app, host=found.host, port=found.port, loop="uvloop", http="httptools", ws="none", lifespan="on",
+        log_config=None, access_log=False, server_header=False, limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_LAST_WORD_S, timeout_keep_alive=_KEEP_ALIVE_S,
+    ), app.state.relay, insecure=found.insecure).run()  # fmt: skip
     return 0
 
 

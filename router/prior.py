@@ -1,4 +1,4 @@
-"""A Prior comes from the scorecard: read off the hot path when its file changes, refused when it is INVALID.
+"""The Scorecard is where priors come from: read off the hot path when its file changes, refused when it is INVALID.
 
 Score weights map to the router's: latency + throughput become w_lat, cost w_cost; success enters by the divisor.
 """
@@ -6,18 +6,20 @@ Score weights map to the router's: latency + throughput become w_lat, cost w_cos
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from statistics import median
 
 from providers.errors import RunError
 from providers.run import Run
 from router.estimate import prior_weight
-from router.policy import Prior, Weights
-from scoring.card import Card, Standing, read_card
+from router.policy import Weights
+from router.target import Prior
+from scoring.card import Card, read_card
 
-_DAY_S = 86400.0
+_METRICS = {"ttft_s": "ttft_p50", "e2e_s": "e2e_p50", "s_per_token": "tpot_p50"}
 
 
 @dataclass(slots=True)
@@ -30,61 +32,56 @@ class Scorecard:
     refusals: int = 0
     _mtime_ns: int = 0
 
-    def changed(self) -> bool:
-        """Read the file if it is another than last time; True when there is a new card."""
+    def read(self) -> None:
+        """Look whether the file is another than last time, and read it if so."""
         file = Run(self.path).summary if self.path.is_dir() else self.path
         try:
             mtime_ns = file.stat().st_mtime_ns
             if mtime_ns == self._mtime_ns:
-                return False
+                return
             self._mtime_ns = mtime_ns
             card = read_card(self.path)
-        except (OSError, RunError) as error:
-            return self._refuse(str(error))
-        if card.level == "INVALID" or card.accepted_invalid:
-            return self._refuse(f"{file}: the run is INVALID and no prior; measure again")
-        self.card, self.refused = card, ""
-        return True
+            datetime.fromisoformat(card.created_at)
+        except (OSError, RunError, ValueError) as error:
+            self._refuse(str(error))
+        else:
+            if card.level == "INVALID" or card.accepted_invalid:
+                self._refuse(f"{file}: the run is INVALID and no prior; measure again")
+            else:
+                self.card, self.refused = card, ""
 
-    def _refuse(self, why: str) -> bool:
-        self.refusals += why != self.refused
+    def _refuse(self, why: str) -> None:
+        self.refusals += 1
         self.refused = why
-        return False
 
     @property
     def age_s(self) -> float:
         if self.card is None:
             return 0.0
-        created = datetime.strptime(self.card.created_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-        return max(0.0, time.time() - created.timestamp())
+        created = datetime.fromisoformat(self.card.created_at)
+        return max(0.0, time.time() - created.replace(tzinfo=created.tzinfo or UTC).timestamp())
 
-    def status(self) -> dict[str, Any]:
-        run, days = self.card.run_id if self.card else "", self.age_s / _DAY_S
-        age = f"{days:.1f} d" if days >= 1 else f"{24 * days:.1f} h"
-        return {"run": run, "age": age, "refused": self.refused, "refusals": self.refusals}
+    def priors(self, names: Iterable[str]) -> dict[str, Prior]:
+        """For whom the card does not know, or calls INVALID: the median of the others, figure by figure."""
+        told = {name: self._told(name) for name in names}
+        keys = {key for said in told.values() for key in said}
+        medians = {key: median(said[key] for said in told.values() if key in said) for key in keys}
+        strength = prior_weight(self.age_s)
+        return {
+            name: Prior(**(medians | said), strength=strength, known=bool(said)) if medians else Prior()
+            for name, said in told.items()
+        }
 
-    def prior(self, name: str) -> Prior:
-        """Nothing for a provider the card does not know, or whose part of the run is INVALID."""
+    def _told(self, name: str) -> dict[str, float]:
         standing = self.card.standing(name) if self.card else None
         if standing is None or standing.level == "INVALID":
-            return Prior()
-        return _prior(standing, prior_weight(self.age_s))
+            return {}
+        said = {key: standing.value(metric) for key, metric in _METRICS.items()} | {"score": standing.score}
+        if (error_rate := standing.value("error_rate")) is not None:
+            said["success"] = 1 - error_rate
+        return {key: value for key, value in said.items() if value is not None}
 
-    def weights(self) -> Weights | None:
-        if self.card is None:
-            return None
-        of = self.card.document["profile"]["weights"]
+    def weights(self) -> Weights:
+        of = self.card.document["profile"].get("weights", {}) if self.card else {}
         latency, cost = of.get("latency", 0.0) + of.get("throughput", 0.0), of.get("cost", 0.0)
-        return Weights(latency, cost) if latency + cost > 0 else None
-
-
-def _prior(standing: Standing, strength: float) -> Prior:
-    error_rate = standing.value("error_rate")
-    return Prior(
-        ttft_s=standing.value("ttft_p50"),
-        e2e_s=standing.value("e2e_p50"),
-        s_per_token=standing.value("tpot_p50"),
-        success=None if error_rate is None else 1 - error_rate,
-        score=standing.score,
-        strength=strength,
-    )
+        return Weights(latency, cost) if latency + cost > 0 else Weights()

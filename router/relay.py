@@ -1,171 +1,99 @@
-"""The Relay sends one call on: it chooses a provider, fails over before the first real output, and keeps the bill."""
+"""The Relay is what all calls share: the upstreams, the rules of the choice, the retry budget and the bill."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import aiohttp
-from starlette.types import Send
 
 from providers.dialects.base import Usage
-from router.answer import Answer, Upstream, UpstreamError
-from router.call import Call, Refusal, estimated_tokens
+from router.budget import RetryBudget
+from router.call import Call
 from router.metrics import Metrics
-from router.policy import Target, Weights, choose, terms
-from router.stream import broken
+from router.policy import Terms, Weights, choose, terms
+from router.prior import Scorecard
+from router.record import Record
+from router.refusal import Refusal
+from router.upstream import Upstream
 
-ATTEMPTS = 2
-BACKOFF_S = 0.05
 _SOON_S = 1.0
-_RETRY_SHARE, _RETRY_SPAN_S, _RETRY_FLOOR_RPS = 0.2, 10.0, 3.0
-
-
-@dataclass(slots=True)
-class Record:
-    """What became of a call: for the log, the metrics and the bill."""
-
-    begun_s: float
-    provider: str = ""
-    attempts: int = 0
-    outcome: str = "error"
-    status: int = 0
-    committed: bool = False  # something of an answer has reached the client
-    overhead_s: float | None = None  # until the first attempt was sent
-    first_s: float | None = None  # to the first output, of the attempt that answered
-    chars: int = 0
-    usage: Usage | None = None
-
-    @property
-    def output_tokens(self) -> int:
-        """As billed; an estimate where the provider did not say."""
-        billed = self.usage.output_tokens if self.usage else None
-        return estimated_tokens(self.chars) if billed is None else billed
-
-    def line(self) -> dict[str, Any]:
-        """For the log: no prompt, no answer, no key."""
-        names = ("provider", "outcome", "status", "attempts", "first_s", "output_tokens")
-        return {name: getattr(self, name) for name in names} | {"seconds": round(time.monotonic() - self.begun_s, 6)}
 
 
 @dataclass(slots=True)
 class Relay:
-    """``limit_s`` is the longest a call may take, ``most_tokens`` the ceiling of an answer."""
+    """``limit_s`` is the longest a call may take; ``scorecard`` None: live evidence alone."""
 
-    upstreams: list[Upstream]
-    weights: Weights
-    metrics: Metrics
+    upstreams: dict[str, Upstream]
+    scorecard: Scorecard | None
     strategy: str
     allow_fixed: bool
     limit_s: float
-    most_tokens: int | None
+    metrics: Metrics = field(default_factory=Metrics)
+    weights: Weights = field(default_factory=Weights)
+    budget: RetryBudget = field(default_factory=RetryBudget)
     session: aiohttp.ClientSession | None = None
     stopping: bool = False
-    _rng: random.Random = field(default_factory=random.Random)
-    _begun: deque[float] = field(default_factory=deque)
-    _retried: deque[float] = field(default_factory=deque)
+    in_flight: int = 0
+    rng: random.Random = field(default_factory=random.Random)
 
-    def candidates(self, call: Call) -> list[Upstream]:
-        """Those that serve the model, by its own name, its capability, or ``auto``; Refusal when there is none."""
-        found = [u for u in self.upstreams if call.model in ("auto", u.provider.model, u.provider.capability)]
-        asked = call.strategy if self.allow_fixed and call.strategy.startswith("fixed:") else self.strategy
-        kind, _, name = asked.partition(":")
+    def believe(self) -> None:
+        """Put the scorecard's word, aged as it is, into the choice; live evidence stays."""
+        if self.scorecard:
+            self.scorecard.read()
+            self.weights = self.scorecard.weights()
+            for name, prior in self.scorecard.priors(self.upstreams).items():
+                self.upstreams[name].target.prior = prior
+
+    def candidates(self, call: Call, strategy: str) -> list[Upstream]:
+        """Those that could serve the call; Refusal when there is none."""
+        kind, _, name = strategy.partition(":")
+        found = [upstream for upstream in self.upstreams.values() if upstream.fits(call)]
         if kind == "fixed":
             found = [upstream for upstream in found if upstream.provider.name == name]
         if not found:
-            raise Refusal(404, f"nobody serves model '{call.model[:100]}' ({asked[:100]}); see /v1/models", "not_found")
+            text = f"nobody serves model '{call.model[:100]}' with so many tokens ({strategy[:100]}); see /v1/models"
+            raise Refusal(404, text, "not_found")
         return found
 
-    async def perform(self, call: Call, send: Send, record: Record) -> None:
-        """Answer the call; Refusal when nobody could, before anything was sent."""
-        candidates = self.candidates(call)
-        self._begun.append(record.begun_s)
-        deadline_s = record.begun_s + min(self.limit_s, call.deadline_s or self.limit_s)
-        untried = list(candidates)
-        while True:
-            upstream = self._choose(call, untried)
-            untried.remove(upstream)
-            record.provider, record.attempts = upstream.target.name, record.attempts + 1
-            try:
-                return await self._attempt(upstream, call, send, record, deadline_s)
-            except UpstreamError as error:
-                self.metrics.attempts.labels(record.provider, error.reason).inc()
-                last = record.attempts == ATTEMPTS or not untried
-                if last or time.monotonic() >= deadline_s or not self._may_retry():
-                    text = f"no provider answered; the last, {record.provider}: {error.reason}"
-                    raise Refusal(error.status, text, error.kind, error.wait_s or 0.0) from None
-            await asyncio.sleep(self._rng.random() * BACKOFF_S)
+    def strategy_of(self, call: Call) -> str:
+        """The caller's ``fixed:NAME`` where that is allowed, else the router's own."""
+        if not call.strategy:
+            return self.strategy
+        if not (self.allow_fixed and call.strategy.startswith("fixed:")):
+            raise Refusal(400, "x-router-strategy can be fixed:NAME, where the router runs with --allow-fixed")
+        return call.strategy
 
-    def _choose(self, call: Call, upstreams: list[Upstream]) -> Upstream:
+    def choose(self, call: Call, strategy: str, untried: Sequence[Upstream]) -> Terms:
         """As the strategy says; where every breaker is open, the one that is due soonest, if that is soon."""
-        now_s, targets = time.monotonic(), [upstream.target for upstream in upstreams]
-        target = choose(self.strategy, targets, call.ask, self.weights, now_s, self._rng)
-        if target is None:
-            target = min(targets, key=lambda target: target.breaker.open_until_s)
-            wait_s = target.breaker.open_until_s - now_s
-            if wait_s > _SOON_S:
-                text = f"every provider is kept away; {target.name} ({target.breaker.reason}) returns first"
+        now_s, targets = time.monotonic(), [upstream.target for upstream in untried]
+        chosen = choose(strategy, targets, call.ask, self.weights, now_s, self.rng)
+        if chosen is None:
+            first = min(targets, key=lambda target: target.breaker.open_until_s)
+            wait_s = first.breaker.open_until_s - now_s
+            if wait_s > _SOON_S and not strategy.startswith("fixed:"):  # fixed is fixed: its errors are what is asked
+                text = f"every provider is kept away; {first.name} ({first.breaker.reason}) returns first"
                 raise Refusal(503, text, "no_provider", wait_s)
-        return next(upstream for upstream in upstreams if upstream.target is target)
+            (chosen,) = terms([first], call.ask, self.weights, now_s)
+        return chosen
 
-    async def _attempt(self, upstream: Upstream, call: Call, send: Send, record: Record, deadline_s: float) -> None:
-        target, limits, sent_s = upstream.target, upstream.provider.limits, time.monotonic()
-        record.overhead_s = record.overhead_s or sent_s - record.begun_s
-        until_s = min(deadline_s, sent_s + limits.total_timeout_s)
-        answer = Answer(upstream, call, send, record, self.explain(target, call, record), until_s, sent_s)
-        target.sent(sent_s)
-        try:
-            async with asyncio.timeout(min(limits.first_token_timeout_s, until_s - sent_s)) as clock:
-                assert self.session is not None
-                await answer.pass_on(self.session, clock, self.most_tokens)
-        except (TimeoutError, aiohttp.ClientError, OSError, UpstreamError) as error:
-            failure = error if isinstance(error, UpstreamError) else UpstreamError.of(error)
-            self._blame(target, failure, stream=call.ask.stream)
-            if not record.committed:
-                raise failure from None
-            record.outcome = failure.reason
-            await send({"type": "http.response.body", "body": broken(f"{target.name}: {failure.reason}")})
-        finally:
-            target.returned()
-
-    @staticmethod
-    def _blame(target: Target, failure: UpstreamError, *, stream: bool) -> None:
-        now_s = time.monotonic()
-        target.failed(now_s, stream=stream, reason=failure.reason)
-        if failure.wait_s:
-            target.breaker.open_for(failure.wait_s, now_s, failure.reason)
-
-    def _may_retry(self) -> bool:
-        """A fifth of the last ten seconds' calls, or three a second: a retry must not become the load."""
-        now_s = time.monotonic()
-        for times in (self._begun, self._retried):
-            while times and times[0] < now_s - _RETRY_SPAN_S:
-                times.popleft()
-        self._retried.append(now_s)
-        return len(self._retried) <= max(_RETRY_SHARE * len(self._begun), _RETRY_FLOOR_RPS * _RETRY_SPAN_S)
-
-    def explain(self, target: Target, call: Call, record: Record) -> list[tuple[bytes, bytes]]:
-        """Reply headers that say who answers, after how many attempts, and with which terms of J."""
-        found = terms([upstream.target for upstream in self.upstreams], call.ask, self.weights, time.monotonic())
-        term = next(term for term in found if term.name == target.name)
-        usd = "unknown" if term.usd is None else f"{term.usd:.3g}"
-        choice = f"j={term.j:.3f} seconds={term.seconds:.3f} usd={usd}"
-        choice += f" success={term.success:.3f} crowding={term.crowding:.2f}"
-        shown = {"provider": target.name, "strategy": self.strategy, "attempts": str(record.attempts), "choice": choice}
-        return [(f"x-router-{name}".encode(), value.encode()) for name, value in shown.items()]
+    def worst_usd(self, call: Call) -> float:
+        prices = [upstream.provider.price for upstream in self.upstreams.values()]
+        return max(price.worst_usd(2 * call.ask.input_tokens, call.worst_output_tokens) for price in prices)
 
     def bill(self, call: Call, record: Record) -> float:
-        """USD of what came: billed usage where the provider reported it, else an estimate."""
-        usage = record.usage or Usage()
-        if not (record.chars or record.usage):
+        """USD of what came: billed usage where it was reported, else an estimate; of what was abandoned, the worst."""
+        left = record.outcome in ("client_cancelled", "deadline") and record.attempts > 0
+        if not (record.chars or record.usage or left):
             return 0.0
+        usage = record.usage or Usage()
+        unseen = left and not call.ask.stream and not record.usage
+        output_tokens = call.worst_output_tokens if unseen else record.output_tokens
         input_tokens = call.ask.input_tokens if usage.input_tokens is None else usage.input_tokens
         parts = (usage.cached_tokens or 0, usage.cache_write_tokens or 0, usage.reasoning_tokens or 0)
-        price = next(u.provider.price for u in self.upstreams if u.provider.name == record.provider)
-        usd = price.request_usd(input_tokens, record.output_tokens, *parts) or 0.0
-        self.metrics.charge(record.provider, input_tokens, record.output_tokens, usd)
+        price = self.upstreams[record.provider].provider.price
+        usd = price.request_usd(input_tokens, output_tokens, *parts) or 0.0
+        self.metrics.charge(record.provider, input_tokens, output_tokens, usd)
         return usd
