@@ -86,12 +86,11 @@ def _body(raw: bytes, body_keys: frozenset[str]) -> dict[str, Any]:
     if not isinstance(body, dict) or not isinstance(body.get("messages"), list) or not body["messages"]:
         raise Refusal(400, "the body needs 'messages', a list with at least one")
     for key, shape in _SHAPES.items():
-        value = body.get(key)
-        if value is not None and (
-            type(value) is not shape or (isinstance(value, int) and not isinstance(value, bool) and value < 1)
-        ):
-            raise Refusal(400, f"'{key}' has the wrong type or is below 1")
-    if (body.get("n") or 1) > 1:
+        if (value := body.get(key)) is not None and (type(value) is not shape or (shape is int and value == 0)):
+            raise Refusal(400, f"'{key}' has the wrong type, or is 0")
+    if asked_below_one := [key for key in _CEILINGS if (body.get(key) or 1) < 1]:
+        raise Refusal(400, f"'{asked_below_one[0]}' is below 1")
+    if body.get("n") not in (None, 1):
         raise Refusal(400, "'n' can only be 1: every further answer is paid for")
     if body_keys and (strange := body.keys() - body_keys):
         raise Refusal(400, f"keys not allowed here: {', '.join(sorted(strange))[:200]}")

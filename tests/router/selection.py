@@ -12,7 +12,8 @@ import random
 from dataclasses import dataclass, field
 from math import exp
 
-from router.policy import Ask, Prior, Target, Weights, choose
+from router.policy import Ask, Weights, choose
+from router.target import Prior, Target
 
 SPAN_S, RATE_RPS, SIGMA, KNEE, HANG_S, RETRY_S = 640.0, 20.0, 0.35, 12, 30.0, 0.02
 MEDIANS_S = {"a": 0.30, "b": 0.45, "c": 0.42, "d": 0.90}
@@ -120,26 +121,27 @@ class Ours:
         self.targets = {
             name: Target(
                 name, PRICES[name] * 1e-6, PRICES[name] * 1e-6, free=KNEE,
-                prior=Prior(e2e_s=priors[name], success=0.999, strength=3.0),
+                prior=Prior(e2e_s=priors[name], success=0.999, strength=3.0, known=True),
             )
             for name in MEDIANS_S
         }  # fmt: skip
 
     def choose(self, now_s, world, failed):
         others = [target for name, target in self.targets.items() if name != failed]
-        target = choose("best", others, Ask(stream=False, input_tokens=100), self.weights, now_s, self.rng)
-        if target is None:
+        chosen = choose("best", others, Ask(stream=False, input_tokens=100), self.weights, now_s, self.rng)
+        if chosen is None:
             return None
-        target.sent(now_s)
-        return target.name
+        chosen.target.sent(now_s)
+        return chosen.target.name
 
     def note(self, now_s, name, lasts_s, good):
         target = self.targets[name]
-        target.returned()
+        sent_s = now_s - lasts_s
         if good:
-            target.succeeded(now_s, stream=False, wait_s=lasts_s)
+            target.succeeded(now_s, sent_s, stream=False, wait_s=lasts_s)
         else:
-            target.failed(now_s, stream=False, reason="failed")
+            target.failed(now_s, sent_s, stream=False, reason="failed")
+        target.returned(sent_s)
 
 
 class PeakEwma:
