@@ -98,6 +98,7 @@ class Providers:
         for task in tasks:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.run_until_complete(asyncio.sleep(0.01))  # transports close a round later
         self._loop.close()
 
     def close(self):
@@ -105,24 +106,29 @@ class Providers:
         self._thread.join(5)
 
     async def _serve(self, reader, writer):
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                size = int(next(x for x in head.lower().split("\r\n") if x.startswith("content-length")).split(":")[1])
-                asked = Asked(head.split("/")[1], head, json.loads(await reader.readexactly(size)), writer)
-                self.asked.append(asked)
-                script = asyncio.ensure_future(self.scripts[asked.name](asked))
-                gone = asyncio.ensure_future(reader.read(1))
-                await asyncio.wait({script, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if gone.done():
-                    script.cancel()
-                    self.closed.append(time.monotonic())
-                    break
-                gone.cancel()
-                await asyncio.gather(script, gone, return_exceptions=True)
-                if writer.is_closing():
-                    break
-        writer.close()
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                while True:
+                    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                    size = int(
+                        next(x for x in head.lower().split("\r\n") if x.startswith("content-length")).split(":")[1]
+                    )
+                    asked = Asked(head.split("/")[1], head, json.loads(await reader.readexactly(size)), writer)
+                    self.asked.append(asked)
+                    script = asyncio.ensure_future(self.scripts[asked.name](asked))
+                    gone = asyncio.ensure_future(reader.read(1))
+                    await asyncio.wait({script, gone}, return_when=asyncio.FIRST_COMPLETED)
+                    if gone.done():
+                        script.cancel()
+                        await asyncio.gather(script, gone, return_exceptions=True)
+                        self.closed.append(time.monotonic())
+                        break
+                    gone.cancel()
+                    await asyncio.gather(script, gone, return_exceptions=True)
+                    if writer.is_closing():
+                        break
+        finally:
+            writer.close()
 
 
 def providers_file(folder, text):
