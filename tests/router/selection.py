@@ -29,7 +29,8 @@ class Fault:
 
 
 SCRIPT = (
-    Fault("a", 60, 180, "slow"), Fault("b", 220, 320, "refuse"), Fault("a", 360, 420, "down"), Fault("c", 470, 490, "hang"),
+    Fault("a", 60, 180, "slow"), Fault("b", 220, 320, "refuse"),
+    Fault("a", 360, 420, "down"), Fault("c", 470, 490, "hang"),
 )  # fmt: skip
 CORRELATED = (Fault("a", 100, 160, "down"), Fault("b", 100, 160, "refuse"), Fault("c", 300, 360, "slow"))
 
@@ -116,8 +117,8 @@ class World:
 
 
 class Ours:
-    def __init__(self, seed, priors=MEDIANS_S, weights=Weights()):
-        self.rng, self.weights = random.Random(f"ours:{seed}"), weights
+    def __init__(self, seed, priors=MEDIANS_S, weights=None):
+        self.rng, self.weights = random.Random(f"ours:{seed}"), weights or Weights()
         self.targets = {
             name: Target(
                 name, PRICES[name] * 1e-6, PRICES[name] * 1e-6, free=KNEE,
@@ -126,7 +127,7 @@ class Ours:
             for name in MEDIANS_S
         }  # fmt: skip
 
-    def choose(self, now_s, world, failed):
+    def choose(self, now_s, _world, failed):
         others = [target for name, target in self.targets.items() if name != failed]
         chosen = choose("best", others, Ask(stream=False, input_tokens=100), self.weights, now_s, self.rng)
         if chosen is None:
@@ -158,7 +159,7 @@ class PeakEwma:
         names = [name for name in MEDIANS_S if name != failed]
         return min(self.rng.sample(names, 2), key=lambda name: self.cost[name] * (world.in_flight[name] + 1))
 
-    def note(self, now_s, name, lasts_s, good):
+    def note(self, now_s, name, lasts_s, _good):
         left = exp(-(now_s - self.at_s[name]) / self.FADE_S)
         self.cost[name] = lasts_s if lasts_s > self.cost[name] else self.cost[name] * left + lasts_s * (1 - left)
         self.at_s[name] = now_s

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.router.world import DONE, FINISH, ROLE, STREAM, WHOLE, delta, event
+from tests.router.world import DONE, FINISH, ROLE, STREAM, USAGE, WHOLE, delta, event
 
 SHORT = ", limits: {first_token_timeout_s: 0.3, idle_timeout_s: 0.3, total_timeout_s: 0.6}"
 QUICK = (("x-router-explore", "off"),)
@@ -82,7 +82,7 @@ def test_a_fault_before_the_first_output_is_answered_by_the_other(providers, rou
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-def test_a_closed_port_is_answered_by_the_other(providers, routed, stream):
+def test_a_closed_port_is_answered_by_the_other(routed, stream):
     """Nobody listens at the address of the first."""
     router = routed("bad", "good")
     router.relay.upstreams["bad"].url = "http://127.0.0.1:9/v1/chat/completions"
@@ -213,7 +213,6 @@ def test_a_retry_never_becomes_the_load(providers, routed):
 
 def test_the_usage_that_only_we_asked_for_is_taken_out(providers, routed):
     """And is left in when the caller asked, too."""
-    from tests.router.world import USAGE
 
     async def reports(asked):
         assert {"include_usage": True} == asked.body["stream_options"]

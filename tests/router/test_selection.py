@@ -7,6 +7,7 @@ from statistics import mean
 
 import pytest
 
+from router.policy import Weights
 from tests.router.selection import CORRELATED, MEDIANS_S, SCRIPT, Oracle, Ours, PeakEwma, World
 
 SEEDS = (1, 2, 3)
@@ -56,7 +57,5 @@ def test_a_wrong_prior_costs_little():
 
 def test_an_oracle_would_hardly_do_better():
     """Weighed for latency alone, since the oracle knows no prices: a regret of at most a tenth."""
-    from router.policy import Weights
-
     ours = mean(World(Ours(seed, weights=Weights(1.0, 0.0)), seed, SCRIPT).run().mean_s for seed in SEEDS)
     assert ours <= 1.10 * mean_s("oracle")

@@ -90,7 +90,7 @@ class Providers:
     def _run(self):
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=4096))
-        self.url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._ready.set()
         self._loop.run_forever()
         server.close()
@@ -139,11 +139,9 @@ def providers_file(folder, text):
 
 def entry(name, url, price=1.0, more="", model=""):
     """The cheaper is asked first by far: that is how a test says who is asked."""
-    return (
-        f"  - {{name: {name}, type: http, base_url: '{url}/{name}/v1', path: /chat/completions, model: '{model}', "
-        f"auth: {{kind: bearer, token: '${{ROUTER_TEST_KEY}}'}}, price: {{input_per_1m: {price}, output_per_1m: {price}}}"
-        f"{more}}}\n"
-    )
+    head = f"name: {name}, type: http, base_url: '{url}/{name}/v1', path: /chat/completions, model: '{model}'"
+    auth = "auth: {kind: bearer, token: '${ROUTER_TEST_KEY}'}"
+    return f"  - {{{head}, {auth}, price: {{input_per_1m: {price}, output_per_1m: {price}}}{more}}}\n"
 
 
 class Router:
