@@ -3,7 +3,7 @@
 ``best`` ranks by J = (w_lat T/T_ref + w_cost C/C_ref + w_score (1 - score/100)) / S^2 x crowding,
 crowding = 1 + max(0, in flight - f) / q, T expected seconds, C expected USD, S believed success, and the references the
 best healthy provider's. Among those within 25 % of the least J the lower of two random ones wins, so that a crowd does
-not herd; one request in a hundred goes where evidence is oldest, the insurance against a stale scorecard. Success
+not herd; three requests in two hundred go where evidence is oldest, the insurance against a stale scorecard. Success
 divides, squared, because failing is fast: latency alone would run towards a broken provider (linkerd2-proxy PR 4537).
 
 No I/O, no clock of its own, no randomness but what is handed in. It does not know HTTP, nor why a request failed.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from router.target import Target
 
 STRATEGIES = ("best", "round_robin", "least_inflight")
-NEAR, EXPLORE = 1.25, 0.01
+NEAR, EXPLORE = 1.25, 0.015
 TYPICAL_OUTPUT_TOKENS = 256
 _SUCCESS_FLOOR = 0.02
 

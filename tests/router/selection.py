@@ -155,7 +155,7 @@ class PeakEwma:
         self.cost = dict.fromkeys(MEDIANS_S, 0.5)
         self.at_s = dict.fromkeys(MEDIANS_S, 0.0)
 
-    def choose(self, now_s, world, failed):
+    def choose(self, _now_s, world, failed):
         names = [name for name in MEDIANS_S if name != failed]
         return min(self.rng.sample(names, 2), key=lambda name: self.cost[name] * (world.in_flight[name] + 1))
 

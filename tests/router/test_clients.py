@@ -17,7 +17,8 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.router.world import DONE, FINISH, ROLE, STREAM, WHOLE, Router, delta, entry, fetch, providers_file
+from providers.simulator.child import simulator
+from tests.router.world import DONE, FINISH, ROLE, STREAM, WHOLE, delta, entry, fetch, providers_file
 
 ASKED = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
@@ -120,29 +121,28 @@ def test_a_stream_is_passed_on_byte_for_byte(providers, routed, seed):
     assert hashlib.sha256(stream).hexdigest() == hashlib.sha256(body).hexdigest()
 
 
-def test_the_simulators_answers_are_passed_on_byte_for_byte(tmp_path):
-    """The router and its own simulator: the same seed says the same directly and through it."""
-    file = providers_file(tmp_path, "  - {name: m, type: mock, model: m8, mock: {ttft_s: 0, gap_s: 0}}\n")
-    asked = json.dumps(
-        ASKED | {"model": "m8", "stream": True, "max_tokens": 50, "stream_options": {"include_usage": True}}
-    )
-    with Router(file) as router:
-        upstream = router.relay.upstreams["m"]
-        through = [fetch(router.url, "/v1/chat/completions", asked, {}, "POST", 20)[2]]
-        direct = [fetch(upstream.url, "/m/v1/chat/completions", asked, {}, "POST", 20)[2]]
-    assert without_identity(direct) == without_identity(through)
+def test_the_simulators_streams_are_passed_on_byte_for_byte(tmp_path, providers, routed):
+    """As it sent them, usage and reasoning included; only how they are cut into reads is ours."""
+    folder = tmp_path / "simulator"
+    folder.mkdir()
+    mock = "  - {name: m, type: mock, model: m8, mock: {ttft_s: 0, gap_s: 0.001, reasoning_tokens: 3}}\n"
+    wanted = ASKED | {"stream_options": {"include_usage": True}, "max_tokens": 40}
+    sent = []
+    with simulator(providers_file(folder, mock)) as address:
 
+        async def tee(asked):
+            asking = (address, "/m/v1/chat/completions", json.dumps(asked.body), {}, "POST", 20)
+            sent.append((await asyncio.to_thread(fetch, *asking))[2])
+            await asked.answer(b"", length=False)
+            for begin in range(0, len(sent[-1]), 97):
+                await asked.part(sent[-1][begin : begin + 97])
+            await asked.end()
 
-def without_identity(bodies):
-    """Id and second of creation are the request's own."""
-    return [
-        [
-            {k: v for k, v in json.loads(x[6:]).items() if k not in ("id", "created")}
-            for x in body.split(b"\n\n")
-            if b"{" in x
-        ]
-        for body in bodies
-    ]
+        providers.scripts["tee"] = tee
+        router = routed("tee")
+        came = [router.ask(True, body=wanted)[2] for _ in range(5)]
+    assert [hashlib.sha256(body).hexdigest() for body in sent] == [hashlib.sha256(body).hexdigest() for body in came]
+    assert all(body.endswith(DONE) for body in came)
 
 
 async def hang(_asked):

@@ -151,7 +151,7 @@ class Router:
         self.app = create_app(settings(["--providers", str(file), "--port", "0", *flags], environ))
         self.relay = self.app.state.relay
         config = uvicorn.Config(self.app, port=0, loop="uvloop", http="httptools", ws="none", log_config=None,
-                                lifespan="on", timeout_graceful_shutdown=1, backlog=4096)  # fmt: skip
+                                lifespan="on", server_header=False, timeout_graceful_shutdown=1, backlog=4096)  # fmt: skip
         self.server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self.server.run, daemon=True)
 
