@@ -150,8 +150,10 @@ class Router:
     def __init__(self, file, *flags, **environ):
         self.app = create_app(settings(["--providers", str(file), "--port", "0", *flags], environ))
         self.relay = self.app.state.relay
-        config = uvicorn.Config(self.app, port=0, loop="uvloop", http="httptools", ws="none", log_config=None,
-                                lifespan="on", server_header=False, timeout_graceful_shutdown=1, backlog=4096)  # fmt: skip
+        config = uvicorn.Config(
+            self.app, port=0, loop="uvloop", http="httptools", ws="none", log_config=None, lifespan="on",
+            server_header=False, timeout_graceful_shutdown=1, backlog=4096,
+        )  # fmt: skip
         self.server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self.server.run, daemon=True)
 
