@@ -38,5 +38,7 @@ class Estimate:
         return self.weight * math.exp(-(now_s - self.at_s) / FADE_S) if self.weight else 0.0
 
     def believed(self, prior: float, strength: float, now_s: float) -> float:
-        left = self.left(now_s)
-        return (strength * prior + left * self.live) / (strength + left) if strength + left else prior
+        if not self.weight:
+            return prior
+        left = self.weight * math.exp((self.at_s - now_s) / FADE_S)
+        return (strength * prior + left * self.live) / (strength + left)

@@ -119,6 +119,8 @@ def _check(found: Settings) -> None:
         raise ConfigError(f"--strategy {found.strategy}: unknown; write one of {', '.join(allowed)}")
     if found.platform_timeout_s <= 5:
         raise ConfigError("ROUTER_PLATFORM_TIMEOUT_S: expected more than 5, which the router keeps for its own end")
+    if found.scorecard and not found.scorecard.exists():
+        raise ConfigError(f"--scorecard {found.scorecard}: no such run; name a run folder or its summary.json")
     for provider in providers:
         _check_provider(f"{found.roster.path}: provider '{provider.name}'", provider)
     harmless = is_loopback(found.host) or all(provider.type == "mock" for provider in providers)
