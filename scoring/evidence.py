@@ -15,6 +15,7 @@ from providers.reasons import RULES
 from providers.sample import BEFORE_LOAD
 from scoring.cell import Cell, latency, own_lag_s
 from scoring.frame import LOCAL, Frame
+from scoring.probe import different, finding_of, words_of
 from scoring.quantile import FLOORS, sample_quantile
 from scoring.validity import Reason, Where, judge
 
@@ -41,6 +42,20 @@ def cell_reasons(frame: Frame, cell: Cell, capability: str, floor: int, fastest:
         return found + judge("n_small", 0, where)
     found += _send_lag(cell, where) + judge("limit_held", _held(cell), where)
     return found + _delivery(cell, where, floor) + _overload(cell, where)
+
+
+_OF_ALL_STEPS = ("send_lag", "under_delivered", "bounded_events", "limit_held")
+_OF_SCORES = ("n_small", "windows_lt_30")
+
+
+def of_sweep(below: Iterable[Reason], whole: Iterable[Reason]) -> list[Reason]:
+    """What can be said against a sweep, from its steps below every knee and from all that were asked.
+
+    What we did counts in all steps, for it might have made the knee; what a provider did counts below the knees, since
+    overload beyond is what a sweep is for. That the score rests on little concerns no knee: the score says so itself.
+    """
+    kept = [reason for reason in below if reason.code not in (*_OF_ALL_STEPS, *_OF_SCORES)]
+    return [*kept, *(reason for reason in whole if reason.code in _OF_ALL_STEPS)]
 
 
 def _worker_reasons(worker: Mapping[str, Any], where: Where, arrivals: int) -> list[Reason]:
@@ -117,7 +132,9 @@ def tag_reasons(frame: Frame, capability: str, cells: Mapping[str, Sequence[Cell
         found += judge("reasoning_visibility_mixed", None, where)
     if len(cells) < 2:
         return found
-    return found + _unlike(frame, where, cells) + _unequal_load(frame, where, cells)
+    return (
+        found + _unlike(frame, where, cells) + _unequal_load(frame, where, cells) + _other_models(frame, where, cells)
+    )
 
 
 def reasoning_mixed(cells: Mapping[str, Sequence[Cell]]) -> bool:
@@ -134,9 +151,21 @@ def _unlike(frame: Frame, where: Where, cells: Mapping[str, Sequence[Cell]]) -> 
     lengths = [length for parts in cells.values() if (length := _median_output(parts))]
     mismatch = max(lengths) / min(lengths) - 1 if len(lengths) > 1 else None
     return [
-        *(judge("model_differs", None, where, about=", ".join(models)) if len(models) > 1 else []),
+        *(judge("model_differs", None, where, about=f"declared as {', '.join(models)}") if len(models) > 1 else []),
         *(judge("limits_unequal", None, where) if len(limits) > 1 else []),
         *judge("output_length_mismatch", mismatch, where),
+    ]
+
+
+def _other_models(frame: Frame, where: Where, cells: Mapping[str, Sequence[Cell]]) -> list[Reason]:
+    """Names are what providers say; answers are what they do."""
+    found = {name: finding for name in cells if (finding := finding_of(frame.manifest, name))}
+    return [
+        reason
+        for name in different(found)
+        for reason in judge(
+            "model_differs", found[name].agreement, Where(where.capability, name), about=words_of(found[name])
+        )
     ]
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from providers.notation import chance, digits, duration, figure, points
 from scoring.doubts import accepted, capital, checked, grouped, said
+from scoring.knee_words import print_sweep
 
 Json = Mapping[str, Any]
 _STYLE = {"VALID": "bold green", "DEGRADED": "bold yellow", "INVALID": "bold red", "NOTE": "dim"}
@@ -31,12 +32,16 @@ def print_report(summary: Json, console: Console | None = None) -> None:
     console = console or Console(highlight=False, markup=False, emoji=False)
     _print_head(summary, console)
     _print_verdict(summary, console)
+    if summary.get("sweep"):
+        print_sweep(summary["sweep"], console)
     for tag in summary["tags"]:
         console.print()
         console.print(Text(tag["capability"], style="italic"))
         console.print(_table(tag, console.width))
         _print_strips(tag, console)
         _print_cold(tag, console)
+        if summary["run"]["config"].get("probe"):
+            _print_probe(tag, console)
         _print_words(tag, console)
 
 
@@ -46,6 +51,8 @@ def _print_head(summary: Json, console: Console) -> None:
     load = f"{digits(arrivals.get('rate_rps') or 0)} requests/s per provider"
     if arrivals.get("kind") == "closed":
         load = f"{arrivals.get('users')} users"
+    elif steps := arrivals.get("steps"):
+        load = f"{digits(steps[0]['rate_rps'])} to {digits(steps[-1]['rate_rps'])} requests/s per provider"
     facts = [run["workload"], arrivals.get("kind"), load, f"{duration(run['window_s'])}", summary["profile"]["name"]]
     console.print()
     console.print(Text(f"Run {run['run_id']}", style="bold"))
@@ -175,6 +182,24 @@ def _cold(metrics: Json, stem: str) -> str:
     if took["value"] is None:
         return "unknown (it failed)"
     return figure(took["value"], "s") + ("" if ratio is None else f" ({digits(ratio)} x the warm median)")
+
+
+def _print_probe(tag: Json, console: Console) -> None:
+    """Whether they answer as one model would, and who was not asked."""
+    for provider in tag["providers"]:
+        metrics = provider["metrics"]
+        told = "not asked: it is simulated and has no model" if provider["type"] == "mock" else "not asked"
+        if "probe_right" in metrics:
+            told = f"{_shown(metrics['probe_answered'])} answered, {_shown(metrics['probe_right'])} right"
+            told += f", {_agreed(metrics['probe_agreement'])}"
+        console.print(Text(f"Probe of {provider['name']}: {told}"))
+
+
+def _agreed(agreement: Json) -> str:
+    if agreement["value"] is None:
+        return "no other to agree with"
+    lo, hi = (figure(agreement[end], "share") for end in ("lo", "hi"))
+    return f"agrees with the others on {_shown(agreement)} ({lo} to {hi})"
 
 
 def _print_words(tag: Json, console: Console) -> None:

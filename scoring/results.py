@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scoring.doubts import accepted
+from scoring.knee_words import sweep_lines
 
 COLUMNS = ("provider", "capability", "scenario", "region", "metric", "unit", "value", "lo", "hi", "n")
 ALL_REGIONS = "all"
@@ -24,6 +25,8 @@ def to_csv(summary: Mapping[str, Any]) -> str:
         for provider in tag["providers"]:
             who = (provider["name"], tag["capability"], summary["run"]["workload"])
             writer.writerows([*who, *line] for line in _lines(provider))
+    for *where, value, lo, hi, n in sweep_lines(summary.get("sweep"), summary["run"]["workload"]):
+        writer.writerow([*where, *map(_number, (value, lo, hi)), n])
     return text.getvalue()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from providers.reasons import LEVELS, NOTE
 from scoring.analysis import Analysis
+from scoring.knee_words import sweep_json
 from scoring.metrics import SCORABLE, Figure
 from scoring.profile import Profile
 from scoring.score import point_worth
@@ -34,6 +35,7 @@ def summarize(analysis: Analysis) -> Json:
         "bootstrap": min((tag["bootstrap"] for tag in tags), key=lambda b: b["windows"]),
         "verdict": _verdict(analysis.level, analysis.reasons),
         "accepted_invalid": analysis.accepted_invalid,
+        "sweep": sweep_json(analysis.sweep, analysis.slo, _levels(analysis)),
         "tags": tags,
     }
     rounded: Json = nine_digits(whole)
@@ -114,6 +116,11 @@ def _verdict(level: str, reasons: Sequence[Reason]) -> Json:
         "reasons": [reason for reason in found if reason["level"] != NOTE],
         "notes": [reason for reason in found if reason["level"] == NOTE],
     }
+
+
+def _levels(analysis: Analysis) -> dict[str, str]:
+    climbed = analysis.sweep.climbed if analysis.sweep else ()
+    return {own.name: worst(analysis.concerning(own.capability, own.name)) for own in climbed}
 
 
 def _tag(tag: Tag, analysis: Analysis) -> Json:

@@ -28,7 +28,7 @@ from router import settings as router_settings
 from router.metrics import Metrics
 from router.record import Record
 from scoring import __main__ as scoring
-from scoring import cold
+from scoring import cold, probe
 from scoring.metrics import Terms, measure
 
 ROOT = Path(__file__).parents[1]
@@ -38,13 +38,17 @@ QUICK = "tests/e2e/data/quick.yaml"
 PROBE = """
 import json
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
-from locustfiles.engine import harness, options, self_check
+from locustfiles.engine import harness, options, self_check, staircase
 parser = get_empty_argument_parser()
 setup_parser_arguments(parser)
 known = len(parser._actions)
 options.add_flags(parser)
+plain = len(parser._actions)
+staircase.add_sweep_flags(parser)
+told = lambda actions: {action.option_strings[0]: [action.env_var, action.default] for action in actions}
 print(json.dumps({
-    "flags": {action.option_strings[0]: [action.env_var, action.default] for action in parser._actions[known:]},
+    "flags": told(parser._actions[known:plain]),
+    "sweep_flags": told(parser._actions[plain:]),
     "known": [name for action in parser._actions for name in action.option_strings],
     "refused": list(options._REFUSED),
     "self_check": self_check.COLUMNS,
@@ -193,12 +197,13 @@ def flags_of_providers():
 # ---- locustfiles/README.md
 
 
-def test_every_harness_flag_stands_with_its_variable_and_default(engine):
+@pytest.mark.parametrize(("heading", "known"), [("## Flags", "flags"), ("## The sweep", "sweep_flags")])
+def test_every_harness_flag_stands_with_its_variable_and_default(engine, heading, known):
     """Where there is no default, words say what happens."""
-    table = [row for row in rows(section(page("locustfiles/README.md"), "## Flags")) if len(row) == 4]
-    assert [[flag, variable] for flag, (variable, _) in engine["flags"].items()] == [row[:2] for row in table]
+    table = [row for row in rows(section(page("locustfiles/README.md"), heading)) if len(row) == 4]
+    assert [[flag, variable] for flag, (variable, _) in engine[known].items()] == [row[:2] for row in table]
     for flag, _, told, _ in table:
-        default = engine["flags"][flag][1]
+        default = engine[known][flag][1]
         if default not in (None, "", False):
             assert default == type(default)(told.removesuffix(" s")), flag
 
@@ -232,7 +237,7 @@ def test_every_field_of_a_manifest_stands(short_run):
     manifest = short_run.read_manifest()
     config, (worker,) = manifest["config"], manifest["workers"]
     parts = [manifest, config, config["arrivals"], config["phases"], worker, *manifest["counts"].values()]
-    parts.append(worker["self_check"])
+    parts += [worker["self_check"], *worker["windows"]]
     parts += [manifest[name] for name in ("hashes", "host", "phases", "matrix")]
     assert set() == {name for part in parts for name in part} - quoted(part_of_run("### `manifest.json`"))
 
@@ -264,7 +269,7 @@ def test_every_reason_of_the_verdict_stands():
 
 def test_every_metric_stands():
     """By the name it has in results.csv; the rest comes from outside ``measure``."""
-    names = {*measure([], Terms("response", 1.0, {})), *cold.METRICS, "edge_rtt_s", "score"}
+    names = {*measure([], Terms("response", 1.0, {})), *cold.METRICS, *probe.METRICS, "edge_rtt_s", "score"}
     assert set() == names - quoted(page("scoring/README.md"))
 
 

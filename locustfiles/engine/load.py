@@ -15,12 +15,13 @@ import gevent
 from gevent.pool import Pool
 
 from locustfiles.engine.arrivals import firing_order, owner
-from locustfiles.engine.budget import Budget, worst_usd
+from locustfiles.engine.budget import Budget
 from locustfiles.engine.experiment import Experiment, Timetable
 from locustfiles.engine.gate import Gate
 from locustfiles.engine.lane import CutOffError, Job, Lane
 from providers.sample import Phase, Sample
 
+AHEAD_S = 10.0  # a signature holds for five minutes, and arrivals may be further apart
 POOL_SIZE = 512  # requests in flight per provider and worker; an arrival beyond is a dropped sample
 
 
@@ -56,7 +57,7 @@ class Load:
 
     def admit(self, lane: Lane, job: Job) -> bool:
         """Count a request in, unless it might break the cap: then the run is over."""
-        if not self.budget.reserve(_worst_usd(lane, job)):
+        if not self.budget.reserve(job.worst_usd):
             return False
         lane.schedule()
         return True
@@ -65,7 +66,7 @@ class Load:
         gate = self.gate(lane)
         perform = lane.perform if gate.open else partial(_in_turn, gate, lane)
         sample = perform(job, phase, scheduled_at)
-        self.budget.settle(_worst_usd(lane, job), _bill_usd(lane, sample))
+        self.budget.settle(job.worst_usd, _bill_usd(lane, sample))
         self.tell(sample)
         return sample
 
@@ -78,12 +79,6 @@ class Load:
     def tell(self, sample: Sample) -> None:
         for watcher in self.watchers:
             watcher(sample)
-
-
-def _worst_usd(lane: Lane, job: Job) -> float:
-    prompt = job.prompt
-    letters = sum(len(text) for _, text in prompt.messages)  # of a text nobody counted: no token is shorter than one
-    return worst_usd(lane.provider, prompt.target_input_tokens or letters, prompt.target_output_tokens or 0)
 
 
 def _bill_usd(lane: Lane, sample: Sample) -> float | None:
@@ -117,7 +112,8 @@ def run_open(load: Load, start_at: float) -> None:
             return
         if owner(experiment.seed, index, load.workers) != load.worker:
             continue
-        # Rendered before its moment, so that the moment itself costs a spawn and a send.
+        # Rendered before its moment, so that the moment itself costs a spawn and a send; but not long before.
+        sleep_until(due - AHEAD_S)
         jobs = {
             name: lane.prepare(experiment.workload, experiment.seed, index, str(index))
             for name, lane in load.lanes.items()
@@ -137,7 +133,7 @@ def _fire(load: Load, pool: Pool, lane: Lane, job: Job, due: float) -> None:
     reason = "this process was too late: the window was over" if load.timetable.over(time.time()) else ""
     reason = reason or (_crowd(load.gate(lane)) if pool.full() else "")
     if reason:
-        load.budget.settle(_worst_usd(lane, job), 0.0)
+        load.budget.settle(job.worst_usd, 0.0)
         load.tell(lane.drop(job, phase, due, reason))
     else:
         pool.spawn(load.perform, lane, job, phase, due)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any
 
 import gevent
@@ -24,10 +25,13 @@ from locustfiles.engine.lane import Lane
 from locustfiles.engine.live import Live
 from locustfiles.engine.load import Load, run_open, sleep_until
 from locustfiles.engine.preflight import preflight, table
+from locustfiles.engine.probe import probe
+from locustfiles.engine.probe import table as probe_table
 from locustfiles.engine.recorder import Recorder
 from locustfiles.engine.self_check import MOST_RPS, SelfCheck
 from locustfiles.engine.transport import Transport
 from locustfiles.engine.watch import Watch
+from providers.probe import QUESTIONS
 from providers.run import create_run
 from providers.simulator.child import at_simulator, simulator
 from providers.spec import Provider
@@ -48,8 +52,8 @@ class Measurement:
         self.timetable = Timetable(experiment.warm_up_s, experiment.window_s, start_at=time.time())
         self.load = Load(experiment, self.timetable, Budget(experiment.max_cost_usd), {})
         self.ended = "running"
-        self._names, self._environment = names, environment
-        self._manifest: dict[str, Any] = manifest.opening(experiment, self.run.run_id) | {"edits": []}
+        self.names, self._environment = names, environment
+        self._manifest: dict[str, Any] = manifest.opening(experiment, self.run.run_id) | {"edits": [], "probe": None}
         self.watch: Watch | None = None
         self.live: Live | None = None
         self._lanes: dict[str, Lane] = {}
@@ -65,7 +69,7 @@ class Measurement:
     def open(self) -> None:
         """Simulator, sockets, preflight; RunError when one of them cannot be had."""
         experiment = self.experiment
-        taking_part = [p for p in experiment.roster.providers if p.name in self._names]
+        taking_part = [p for p in experiment.roster.providers if p.name in self.names]
         self._recorder = Recorder(self.run.samples, [p.name for p in taking_part], self._environment)
         self._files.callback(self._recorder.close)
         if any(provider.type == "mock" for provider in taking_part):
@@ -78,14 +82,23 @@ class Measurement:
         self._health = Health(transport, self.timetable)
         self._health.start()
         self._files.callback(self._health.stop)
-        self.watch = watch = Watch(experiment, self._names, self.timetable, self._health, self._self_check(transport))
-        self.load.watchers.append(watch.add)
+        self.watch = watch = Watch(experiment, self.names, self.timetable, self._health, self._self_check(transport))
+        self.load.watchers += [watch.add, self._health.add]
         if (experiment.preflight or experiment.cold_start) and self.load.asking:
             samples = preflight(self.load, list(self._lanes.values()))
             sys.stderr.write(table(samples) + "\n")
+        if experiment.probe and self.load.asking:
+            self._probe()
         self.live = live = Live(self.run.live, self._recorder.tallies, watch, self.timetable, experiment.place)
         live.start()
         self._files.callback(live.stop)
+
+    def _probe(self) -> None:
+        """After the preflight: a cold start stays one."""
+        sys.stderr.write(f"Probe: {len(QUESTIONS)} questions to each provider that has a model\n")
+        found = probe(self.load, list(self._lanes.values()))
+        sys.stderr.write(probe_table(found) + "\n")
+        self._manifest["probe"] = {name: finding and asdict(finding) for name, finding in found.items()}
 
     def _self_check(self, transport: Transport) -> SelfCheck | None:
         if not self.experiment.self_check:
@@ -141,6 +154,7 @@ class Measurement:
         self.load.asking = False
         if self._cut_short is None:
             self._cut_short = not (self.timetable.over(time.time()) or self.load.all_retired)
+            self._end_window_early()
         limit = time.monotonic() + self.experiment.drain_s
         while self._owing() and time.monotonic() < limit and not self._abort:
             gevent.sleep(_DRAIN_WATCH_S)
@@ -150,6 +164,12 @@ class Measurement:
                 lane.cut_off()
             gevent.sleep(_DRAIN_WATCH_S)
         gevent.killall([greenlet for greenlet in (self._pump, self._steps) if greenlet is not None])
+
+    def _end_window_early(self) -> None:
+        """With every provider retired the window ends now: the rest of it was offered to nobody."""
+        now = time.time()
+        if self.load.all_retired and not self.timetable.over(now):
+            self.timetable.drain_at = now
 
     def abort(self) -> None:
         """Wait for nothing any more."""

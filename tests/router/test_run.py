@@ -35,7 +35,7 @@ def test_a_run_addresses_one_provider_through_the_router(tmp_path):
     with next(find_runs(tmp_path / "results")).samples.open(newline="", encoding="utf-8") as samples:
         rows = [row for row in csv.DictReader(samples) if row["phase"] == "measure"]
     ttft_s = {name: [float(r["ttft_s"]) for r in rows if r["provider"] == name] for name in ("direct", "through")}
-    assert {""} == {row["error_kind"] for row in rows}
+    assert {""} == {row["error"] for row in rows}
     assert min(len(values) for values in ttft_s.values()) >= 5
     assert median(ttft_s["through"]) >= 0.3
     assert 'outcome="ok",provider="slow"' in answered
