@@ -163,8 +163,8 @@ async def word_and_hang(asked):
     ("phase", "stream"), [(hang, False), (role_and_hang, True), (word_and_hang, True)],
     ids=["whole", "before-first-output", "mid-stream"],
 )  # fmt: skip
-def test_a_caller_that_leaves_takes_its_request_along(providers, routed, record_property, phase, stream):
-    """A thousand times: the provider's connection is closed, 99 of 100 within 50 ms, and nobody is blamed."""
+def test_a_caller_that_leaves_takes_its_request_along(providers, routed, phase, stream):
+    """A thousand times: the provider's connection is closed, 99 of 100 within 50 ms (on a busy machine), and nobody is blamed."""
     providers.scripts["slow"] = phase
     router = routed("slow")
     body = json.dumps(ASKED | {"stream": stream}).encode()
@@ -183,7 +183,7 @@ def test_a_caller_that_leaves_takes_its_request_along(providers, routed, record_
         left_s = time.monotonic()
         until(lambda n=departure: len(providers.closed) > n)
         late.append(providers.closed[departure] - left_s)
-    record_property("closed_after_ms", [round(1e3 * sorted(late)[place], 1) for place in (500, 989, 999)])
+    sys.stdout.write(f"closed after ms {[round(1e3 * sorted(late)[place], 1) for place in (500, 989, 999)]}\n")
     assert sorted(late)[989] <= 0.05
     until(lambda: router.relay.in_flight == 0)
     target = router.relay.upstreams["slow"].target
