@@ -164,7 +164,7 @@ async def word_and_hang(asked):
     ids=["whole", "before-first-output", "mid-stream"],
 )  # fmt: skip
 def test_a_caller_that_leaves_takes_its_request_along(providers, routed, phase, stream):
-    """A thousand times: the provider's connection is closed, 99 of 100 within 50 ms (on a busy machine), and nobody is blamed."""
+    """A thousand times: the provider's connection is closed within 50 ms every time, and nobody is blamed."""
     providers.scripts["slow"] = phase
     router = routed("slow")
     body = json.dumps(ASKED | {"stream": stream}).encode()
@@ -184,7 +184,7 @@ def test_a_caller_that_leaves_takes_its_request_along(providers, routed, phase, 
         until(lambda n=departure: len(providers.closed) > n)
         late.append(providers.closed[departure] - left_s)
     sys.stdout.write(f"closed after ms {[round(1e3 * sorted(late)[place], 1) for place in (500, 989, 999)]}\n")
-    assert sorted(late)[989] <= 0.05
+    assert max(late) <= 0.05
     until(lambda: router.relay.in_flight == 0)
     target = router.relay.upstreams["slow"].target
     assert (0, 0, "closed") == (target.in_flight, target.modes[stream].success.weight, target.breaker.state(1e9))
