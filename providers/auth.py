@@ -33,6 +33,9 @@ _REMEDIES = {
     "azure-entra": "run 'az login', or export AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
 }
 _REASON_LIMIT = 120
+EARLY_S = 300.0  # before it expires
+_SOONEST_S = 1.0
+_EXPIRED_PAUSE_S = 10.0
 
 
 class Credential(Protocol):
@@ -92,6 +95,13 @@ def reason_of(error: Exception) -> str:
     """What an SDK said, on one line and without anything that looks like a key."""
     words = " ".join(f"{type(error).__name__}: {error}".split())
     return Scrubber().scrub(words)[:_REASON_LIMIT]
+
+
+def pause_s(left_s: float) -> float:
+    """Until the next renewal: well before the end, and again and again where the last one brought nothing new."""
+    if left_s <= 0:
+        return _EXPIRED_PAUSE_S
+    return max(_SOONEST_S, left_s - EARLY_S if left_s > 2 * EARLY_S else left_s / 2)
 
 
 class Fixed:

@@ -24,6 +24,9 @@ from providers.run import find_runs
 from providers.simulator import truth
 from providers.spec import Auth, Law, Limits, Mock, Provider, Request
 from providers.workload import Cache, Workload
+from router import settings as router_settings
+from router.metrics import Metrics
+from router.record import Record
 from scoring import __main__ as scoring
 from scoring import cold, probe
 from scoring.metrics import Terms, measure
@@ -274,6 +277,26 @@ def test_every_exit_code_of_scoring_stands():
     """As a row of a table."""
     codes = {scoring.OK, scoring.BAD_INPUT, scoring.NOT_SOUND, scoring.NOTHING_MEASURED}
     assert set() == {str(code) for code in codes} - set(first_column(page("scoring/README.md")))
+
+
+# ---- router/README.md
+
+
+def test_every_flag_and_variable_of_the_router_stands():
+    """In their order, and none is invented."""
+    text = page("router/README.md")
+    flags = [a.option_strings[-1] for a in router_settings.parser()._actions if a.dest != "help"]
+    assert flags == first_column(section(text, "## Flags"))
+    assert list(router_settings.VARIABLES) == first_column(section(text, "## Variables"))
+
+
+def test_every_header_and_metric_of_the_router_stands():
+    """As a reply carries them and as Prometheus reads them."""
+    text = page("router/README.md")
+    record = Record(0.0, provider="a", attempts=1, strategy="best", choice="j=1")
+    assert set() == {name.decode() for name, _ in record.headers()} - set(first_column(section(text, "## Headers")))
+    metrics = {f"{m.name}_total" if m.type == "counter" else m.name for m in Metrics().registry.collect()}
+    assert metrics == set(re.findall(r"`(router_[a-z_]+)`", section(text, "## Metrics")))
 
 
 # ---- README.md

@@ -13,14 +13,11 @@ from typing import Self
 
 import gevent
 
-from providers.auth import Credential, credential_for, obtain, reason_of, require_sdk
+from providers.auth import Credential, credential_for, obtain, pause_s, reason_of, require_sdk
 from providers.errors import ConfigError
 from providers.roster import Roster
 from providers.spec import Provider
 
-EARLY_S = 300.0  # before it expires
-_SOONEST_S = 1.0
-_EXPIRED_PAUSE_S = 10.0
 _log = logging.getLogger("nephoscope")
 
 
@@ -64,13 +61,6 @@ class Keyring:
             except Exception as error:  # noqa: BLE001 - the old one may still hold; if not, answers will say so
                 _log.warning("%s: its credential could not be renewed: %s", name, reason_of(error))
             self._scrubber.learn(credential.secrets)
-
-
-def pause_s(left_s: float) -> float:
-    """Until the next renewal: well before the end, and again and again where the last one brought nothing new."""
-    if left_s <= 0:
-        return _EXPIRED_PAUSE_S
-    return max(_SOONEST_S, left_s - EARLY_S if left_s > 2 * EARLY_S else left_s / 2)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@ import pytest
 from gevent.pywsgi import WSGIServer
 
 from locustfiles.engine import load as load_module
-from locustfiles.engine.credentials import EARLY_S, Keyring, pause_s
+from locustfiles.engine.credentials import Keyring
+from providers.auth import EARLY_S, pause_s
 from providers.dialects.base import HttpRequest
 from providers.errors import ConfigError
 from providers.roster import load_roster
