@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from providers.notation import digits, percent
+from providers.notation import digits
 from scoring.paper.stamp import MEANING, stamps
 from scoring.paper.tex import escape
 
@@ -156,7 +156,7 @@ def _indicators(profile: Json) -> Iterator[str]:
         for metric, share in shares.items():
             anchor = profile["anchors"][metric]
             ends = f"{_plain(anchor['best'])} and {_plain(anchor['worst'])} {anchor['unit']}"
-            yield f"{_code(metric)} {ends}, {percent(weight * share)}"
+            yield f"{_code(metric)} {ends}, {digits(100 * weight * share)} %"
 
 
 def _plain(value: float) -> str:
