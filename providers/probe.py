@@ -91,12 +91,12 @@ class Finding:
     answered: int
     right: int
     agreement: float | None = None
-    agreement_low: float | None = None
-    agreement_high: float | None = None
+    lo: float | None = None
+    hi: float | None = None
 
     @property
     def differs(self) -> bool:
-        return self.agreement_high is not None and self.agreement_high < SAME_MODEL
+        return self.hi is not None and self.hi < SAME_MODEL
 
 
 def findings(answers: Mapping[str, Mapping[str, str]], questions: Sequence[Question] = QUESTIONS) -> dict[str, Finding]:

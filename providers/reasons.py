@@ -106,7 +106,7 @@ RULES: dict[str, Rule] = {rule.code: rule for rule in (
          "run all workers on Linux", always=DEGRADED),
     Rule("not_simultaneous", "providers were measured apart: {figure} of the time is not common (limit {limit})",
          "measure all of them in one run", "share", 0.10),
-    Rule("model_differs", "providers serve models of different names",
+    Rule("model_differs", "they do not seem to serve one model",
          "compare one model, or give each its own capability", always=DEGRADED),
     Rule("n_differs", "one provider has {figure} times the requests of another (limit {limit})",
          "use open-loop arrivals (--rate)", "", 2.0),

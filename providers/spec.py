@@ -69,6 +69,9 @@ class Mock(Strict):
     truncate_rate: Rate = Field(0.0, description="share of streams that end without a finish, between 0 and 1")
     stall_rate: Rate = Field(0.0, description="share of streams that fall silent halfway, between 0 and 1")
     malformed_rate: Rate = Field(0.0, description="share of streams with a broken frame, between 0 and 1")
+    stream_error_rate: Rate = Field(0.0, description="share of streams that end in an error, between 0 and 1")
+    cached_tokens: int = Field(0, ge=0, description="input tokens told as read from a cache, 0 or more")
+    cache_write_tokens: int = Field(0, ge=0, description="input tokens told as written to a cache, 0 or more")
     drift: float = Field(0.0, gt=-1, description="relative change of all latencies per minute, as 0.05")
     seed: int = Field(0, description="a whole number")
 

@@ -16,6 +16,7 @@ from scoring.cold import cold_start
 from scoring.errors import NothingMeasuredError
 from scoring.frame import LOCAL, Frame
 from scoring.metrics import Figure, Terms, edge_rtt
+from scoring.probe import finding_of, probed
 from scoring.profile import Profile
 from scoring.score import saturated
 from scoring.standing import Standing
@@ -147,7 +148,7 @@ def _scored(standing: Standing, profile: Profile, tag: Tag) -> list[tuple[str, F
 
 
 def _add_from_outside(frame: Frame, tag: Tag) -> None:
-    """What other phases tell: connections are opened before the window, and a cold start comes before all."""
+    """What other phases tell: connections are opened before the window, probe and cold start come before all."""
     for standing in tag.standings:
         rows = frame.samples[frame.samples["provider"] == standing.name]
         regions = set(standing.regions)
@@ -155,3 +156,5 @@ def _add_from_outside(frame: Frame, tag: Tag) -> None:
         for figures, own in [*pooled, *((standing.regions[r], rows[rows["region"] == r]) for r in regions)]:
             figures["edge_rtt_s"] = edge_rtt(own)
             figures.update(cold_start(own, figures, frame.basis))
+        if finding := finding_of(frame.manifest, standing.name):
+            standing.figures.update(probed(finding))

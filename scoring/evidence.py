@@ -15,6 +15,7 @@ from providers.reasons import RULES
 from providers.sample import BEFORE_LOAD
 from scoring.cell import Cell, latency, own_lag_s
 from scoring.frame import LOCAL, Frame
+from scoring.probe import different, finding_of, words_of
 from scoring.quantile import FLOORS, sample_quantile
 from scoring.validity import Reason, Where, judge
 
@@ -117,7 +118,9 @@ def tag_reasons(frame: Frame, capability: str, cells: Mapping[str, Sequence[Cell
         found += judge("reasoning_visibility_mixed", None, where)
     if len(cells) < 2:
         return found
-    return found + _unlike(frame, where, cells) + _unequal_load(frame, where, cells)
+    return (
+        found + _unlike(frame, where, cells) + _unequal_load(frame, where, cells) + _other_models(frame, where, cells)
+    )
 
 
 def reasoning_mixed(cells: Mapping[str, Sequence[Cell]]) -> bool:
@@ -134,9 +137,21 @@ def _unlike(frame: Frame, where: Where, cells: Mapping[str, Sequence[Cell]]) -> 
     lengths = [length for parts in cells.values() if (length := _median_output(parts))]
     mismatch = max(lengths) / min(lengths) - 1 if len(lengths) > 1 else None
     return [
-        *(judge("model_differs", None, where, about=", ".join(models)) if len(models) > 1 else []),
+        *(judge("model_differs", None, where, about=f"declared as {', '.join(models)}") if len(models) > 1 else []),
         *(judge("limits_unequal", None, where) if len(limits) > 1 else []),
         *judge("output_length_mismatch", mismatch, where),
+    ]
+
+
+def _other_models(frame: Frame, where: Where, cells: Mapping[str, Sequence[Cell]]) -> list[Reason]:
+    """Names are what providers say; answers are what they do."""
+    found = {name: finding for name in cells if (finding := finding_of(frame.manifest, name))}
+    return [
+        reason
+        for name in different(found)
+        for reason in judge(
+            "model_differs", found[name].agreement, Where(where.capability, name), about=words_of(found[name])
+        )
     ]
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from providers.notation import chance, digits, duration, figure, points
 from scoring.doubts import accepted, capital, checked, grouped, said
+from scoring.knee_report import print_sweep
 
 Json = Mapping[str, Any]
 _STYLE = {"VALID": "bold green", "DEGRADED": "bold yellow", "INVALID": "bold red", "NOTE": "dim"}
@@ -31,12 +32,15 @@ def print_report(summary: Json, console: Console | None = None) -> None:
     console = console or Console(highlight=False, markup=False, emoji=False)
     _print_head(summary, console)
     _print_verdict(summary, console)
+    print_sweep(summary, console)
     for tag in summary["tags"]:
         console.print()
         console.print(Text(tag["capability"], style="italic"))
         console.print(_table(tag, console.width))
         _print_strips(tag, console)
         _print_cold(tag, console)
+        if summary["run"]["config"].get("probe"):
+            _print_probe(tag, console)
         _print_words(tag, console)
 
 
@@ -175,6 +179,24 @@ def _cold(metrics: Json, stem: str) -> str:
     if took["value"] is None:
         return "unknown (it failed)"
     return figure(took["value"], "s") + ("" if ratio is None else f" ({digits(ratio)} x the warm median)")
+
+
+def _print_probe(tag: Json, console: Console) -> None:
+    """Whether they answer as one model would, and who was not asked."""
+    for provider in tag["providers"]:
+        metrics = provider["metrics"]
+        told = "not asked: it is simulated and has no model" if provider["type"] == "mock" else "not asked"
+        if "probe_right" in metrics:
+            told = f"{_shown(metrics['probe_answered'])} answered, {_shown(metrics['probe_right'])} right"
+            told += f", {_agreed(metrics['probe_agreement'])}"
+        console.print(Text(f"Probe of {provider['name']}: {told}"))
+
+
+def _agreed(agreement: Json) -> str:
+    if agreement["value"] is None:
+        return "no other to agree with"
+    lo, hi = (figure(agreement[end], "share") for end in ("lo", "hi"))
+    return f"agrees with the others on {_shown(agreement)} ({lo} to {hi})"
 
 
 def _print_words(tag: Json, console: Console) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from providers.reasons import LEVELS, NOTE
 from scoring.analysis import Analysis
+from scoring.knee import sweep
 from scoring.metrics import SCORABLE, Figure
 from scoring.profile import Profile
 from scoring.score import point_worth
@@ -38,6 +39,8 @@ def summarize(analysis: Analysis) -> Json:
         "accepted_invalid": analysis.accepted_invalid,
         "tags": tags,
     }
+    if found := sweep(analysis.frame, analysis.slo):
+        whole["sweep"] = found
     rounded: Json = nine_digits(whole)
     return rounded
 

@@ -25,7 +25,7 @@ from providers.simulator import truth
 from providers.spec import Auth, Law, Limits, Mock, Provider, Request
 from providers.workload import Cache, Workload
 from scoring import __main__ as scoring
-from scoring import cold
+from scoring import cold, probe
 from scoring.metrics import Terms, measure
 
 ROOT = Path(__file__).parents[1]
@@ -35,13 +35,16 @@ QUICK = "tests/e2e/data/quick.yaml"
 PROBE = """
 import json
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
-from locustfiles.engine import harness, options, self_check
+from locustfiles.engine import harness, options, self_check, sweep
 parser = get_empty_argument_parser()
 setup_parser_arguments(parser)
 known = len(parser._actions)
 options.add_flags(parser)
+ours = len(parser._actions)
+sweep.add_flags(parser)
 print(json.dumps({
-    "flags": {action.option_strings[0]: [action.env_var, action.default] for action in parser._actions[known:]},
+    "flags": {action.option_strings[0]: [action.env_var, action.default] for action in parser._actions[known:ours]},
+    "sweep": {action.option_strings[0]: action.env_var for action in parser._actions[ours:]},
     "known": [name for action in parser._actions for name in action.option_strings],
     "refused": list(options._REFUSED),
     "self_check": self_check.COLUMNS,
@@ -106,6 +109,12 @@ def quoted(text):
 
 def normalized(text):
     return " ".join(text.split())
+
+
+def test_every_flag_of_a_sweep_stands_with_its_variable(engine):
+    """In a table of their own, in the order of the code."""
+    table = [row for row in rows(section(page("locustfiles/README.md"), "## Sweep")) if row[0].startswith("--")]
+    assert engine["sweep"] == {row[0]: row[1] for row in table}
 
 
 # ---- providers/README.md
@@ -229,7 +238,7 @@ def test_every_field_of_a_manifest_stands(short_run):
     manifest = short_run.read_manifest()
     config, (worker,) = manifest["config"], manifest["workers"]
     parts = [manifest, config, config["arrivals"], config["phases"], worker, *manifest["counts"].values()]
-    parts.append(worker["self_check"])
+    parts += [worker["self_check"], *worker["windows"]]
     parts += [manifest[name] for name in ("hashes", "host", "phases", "matrix")]
     assert set() == {name for part in parts for name in part} - quoted(part_of_run("### `manifest.json`"))
 
@@ -261,7 +270,7 @@ def test_every_reason_of_the_verdict_stands():
 
 def test_every_metric_stands():
     """By the name it has in results.csv; the rest comes from outside ``measure``."""
-    names = {*measure([], Terms("response", 1.0, {})), *cold.METRICS, "edge_rtt_s", "score"}
+    names = {*measure([], Terms("response", 1.0, {})), *cold.METRICS, *probe.METRICS, "edge_rtt_s", "score"}
     assert set() == names - quoted(page("scoring/README.md"))
 
 

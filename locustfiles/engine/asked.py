@@ -72,6 +72,7 @@ def experiment(
         max_cost_usd=options.max_cost_usd,
         preflight=not options.no_preflight,
         cold_start=options.cold_start,
+        probe=options.probe,
         trace=trace,
         levels=levels.levels if levels and closed else (),
         steps=levels.steps(options.warm_up + window_s) if levels and not closed else (),

@@ -54,7 +54,9 @@ class Experiment:
     place: Place
     levels: tuple[Level, ...] = ()  # closed loop: users that come and go; ``users`` are the most of them
     steps: Steps = ()  # open loop: rates that take turns, in place of rate_rps
+    attainment: float | None = None  # of a sweep: the share of requests that must meet every SLO
     trace: Trace | None = None  # open loop: its instants; the workload has its lengths
+    probe: bool = False
     stops_early: bool = False  # may end before its plan is through: the plan is then no promise of its cost
 
     @property
@@ -83,10 +85,12 @@ class Experiment:
             "workload": self.workload.model_dump(mode="json"),
             "phases": {"warm_up_s": self.warm_up_s, "window_s": self.window_s, "drain_s": self.drain_s},
             "slo": self.slo,
+            "attainment": self.attainment,
             "seed": self.seed,
             "pairing": self.pairing,
             "max_cost_usd": self.max_cost_usd,
             "cold_start": self.cold_start,
+            "probe": self.probe,
         }
 
     @property

@@ -1,4 +1,4 @@
-"""Health is this process watching itself: loop lag, CPU, clock, over the measured window. It judges nothing."""
+"""Health is this process watching itself over the measured time: loop lag, CPU, sockets, clock. It judges nothing."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ import gevent
 from locustfiles.engine.experiment import Timetable
 from locustfiles.engine.lateness import Lateness
 from locustfiles.engine.transport import Transport
+from locustfiles.engine.windows import Windows
+from providers.sample import Sample
 
 PROBE_S = 0.010  # a sleeper that should wake every 10 ms; how late it wakes is the loop's lag
 BUSY_SHARE = 0.90
 
 
 class Health:
-    """Start it with the load; ``report`` holds what fell into the measured window."""
+    """Start it with the load; ``report`` holds what fell into the measured time, as a whole and by windows."""
 
     def __init__(self, transport: Transport, timetable: Timetable) -> None:
         self._transport, self._timetable = transport, timetable
         self.lags = Lateness()
+        self._windows = Windows()
         self.cpu_windows = self.cpu_busy_windows = 0
         self.cpu_share = self.loop_lag_s = 0.0  # of the last second
         self._greenlets: list[gevent.Greenlet] = []
@@ -43,15 +46,32 @@ class Health:
             "clock_steps": self._transport.hub.clock_steps,
             "unstamped_reads": self._transport.hub.unstamped,
             "kernel_stamps": self._transport.hub.stamps,
+            "windows": self._windows.report(self._measured_s),
         }
+
+    def add(self, sample: Sample) -> None:
+        """Told of every sample as it ends; it belongs where it was scheduled, as its phase does."""
+        if sample.phase == "measure" and self._timetable.measure_at is not None:
+            self._windows[sample.scheduled_at - self._timetable.measure_at].add(sample)
 
     @property
     def sockets_refused(self) -> int:
         return self._transport.sockets_refused
 
-    def _measuring(self) -> bool:
-        now = time.time()
-        return self._timetable.phase(now) == "measure" and not self._timetable.over(now)
+    @property
+    def _measured_s(self) -> float:
+        """How much of the measured time has gone by; a run that was stopped has measured less than it meant to."""
+        begin, end = self._timetable.measure_at, self._timetable.drain_at
+        if begin is None or end is None:
+            return 0.0
+        return max(0.0, min(self._timetable.end_at or time.time(), end) - begin)
+
+    def _into_s(self) -> float | None:
+        """Seconds since the measured time began; None outside of it."""
+        now, begin = time.time(), self._timetable.measure_at
+        if begin is None or self._timetable.phase(now) != "measure" or self._timetable.over(now):
+            return None
+        return now - begin
 
     def _probe(self) -> None:
         worst_s, since = 0.0, time.monotonic()
@@ -61,8 +81,9 @@ class Health:
             after = time.monotonic()
             late_s = max(0.0, after - before - PROBE_S)
             worst_s = max(worst_s, late_s)
-            if self._measuring():
+            if (into_s := self._into_s()) is not None:
                 self.lags.add(late_s)
+                self._windows[into_s].pauses.add(late_s)
             if after - since >= 1:
                 self.loop_lag_s, worst_s, since = worst_s, 0.0, after
 
@@ -71,9 +92,12 @@ class Health:
             wall, cpu = time.monotonic(), time.process_time()
             gevent.sleep(1)
             self.cpu_share = (time.process_time() - cpu) / (time.monotonic() - wall)
-            if self._measuring():
+            if (into_s := self._into_s()) is not None:
                 self.cpu_windows += 1
                 self.cpu_busy_windows += self.cpu_share >= BUSY_SHARE
+                window = self._windows[into_s]
+                window.cpu_shares.append(self.cpu_share)
+                window.sockets = max(window.sockets, self._transport.hub.sockets)
 
 
 def _open_descriptors() -> int | None:

@@ -49,7 +49,6 @@ class Hub:
         _check_loop()
         self._epoll = monkey.get_original("select", "epoll")()
         self._readers: dict[int, tuple[Any, Reader]] = {}
-        self.reads = 0
         self.unstamped = 0  # reads without a believable kernel time
         self.clock_steps = 0
         self.offset_ns = _realtime_offset_ns()
@@ -72,6 +71,11 @@ class Hub:
     def forget(self, sock: Any) -> None:
         if self._readers.pop(sock.fileno(), None) is not None:
             self._epoll.unregister(sock.fileno())
+
+    @property
+    def sockets(self) -> int:
+        """Connections there are, in use or idle."""
+        return len(self._readers)
 
     def in_turn(self, work: Callable[[], None]) -> None:
         """Do costly work soon, a little of it in each round of the loop."""
@@ -122,7 +126,6 @@ class Hub:
             stamp = seconds * 1_000_000_000 + nanos - self.offset_ns
             if reader.drained_ns - _SLACK_NS <= stamp <= seen + _SLACK_NS:
                 at, kernel = stamp, True
-        self.reads += 1
         if data and not kernel:
             self.unstamped += 1
         reader.on_read(at, seen, kernel, data)

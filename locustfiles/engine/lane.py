@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 
 import gevent
 
+from locustfiles.engine.budget import worst_usd
 from locustfiles.engine.exchange import Exchange
 from locustfiles.engine.experiment import Place
 from locustfiles.engine.recorder import Recorder
@@ -41,8 +43,9 @@ class Job:
     prompt: Prompt
     wire: bytes = field(repr=False)  # gevent prints the arguments of a greenlet that died
     pair: str
+    worst_usd: float  # what it may cost at most
     slot: int | None = None
-    answers: list[str] | None = None  # takes the answer, for later prompts of a session that carry it
+    answers: list[str] | None = None  # takes the answer, for whoever reads it: later prompts of a session, the probe
 
 
 class Lane:
@@ -65,6 +68,8 @@ class Lane:
         self._transport, self._recorder, self._scrubber, self._place = transport, recorder, scrubber, place
         self._tally = recorder.tallies[provider.name]
         self._counter = 0
+        self._costs_at_most = lru_cache(partial(worst_usd, provider))  # prompts come in few sizes
+        self._harmless = lru_cache(self._scrubbed)  # most answers name the same model and region
 
     def prepare(
         self,
@@ -80,11 +85,23 @@ class Lane:
         prompt = workload.prompt(
             seed, index, self.provider.name, self._run_id, abreast=slots, history=tuple(answers or ())
         )
+        return self.job(self.provider, prompt, pair, slot, answers)
+
+    def job(
+        self, entry: Provider, prompt: Prompt, pair: str, slot: int | None = None, answers: list[str] | None = None
+    ) -> Job:
+        """``entry`` says how to ask; its address is this lane's."""
         self._counter += 1
         request_id = f"{self._run_id}-{self.provider.name}-{self._counter}"
-        request = self._dialect.build(prompt, self.provider)
+        request = self._dialect.build(prompt, entry)
         proof = self._credential.headers(request)  # a signature's clock starts here, just ahead of the send
-        return Job(request_id, prompt, rendered(request, proof, request_id), pair, slot, answers)
+        wire = rendered(request, proof, request_id)
+        return Job(request_id, prompt, wire, pair, self._worst_usd(prompt), slot, answers)
+
+    def _worst_usd(self, prompt: Prompt) -> float:
+        """Of a text that nobody counted, letters stand for tokens: no token is shorter than one."""
+        tokens = prompt.target_input_tokens or sum(len(text) for _, text in prompt.messages)
+        return self._costs_at_most(tokens, prompt.target_output_tokens or 0)
 
     def perform(self, job: Job, phase: Phase, scheduled_at: float, held_s: float | None = None) -> Sample:
         """Send, wait, decode, record. What goes wrong on the way is in the sample, not raised.
@@ -231,7 +248,7 @@ class Lane:
             **measured,  # type: ignore[arg-type]
         )
 
-    def _harmless(self, text: str) -> str:
+    def _scrubbed(self, text: str) -> str:
         """What a provider said, on one line, without secrets it may have echoed."""
         return self._scrubber.scrub(" ".join(text.split()))[:DETAIL_LIMIT]
 

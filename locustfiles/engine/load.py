@@ -15,7 +15,7 @@ import gevent
 from gevent.pool import Pool
 
 from locustfiles.engine.arrivals import firing_order, owner
-from locustfiles.engine.budget import Budget, worst_usd
+from locustfiles.engine.budget import Budget
 from locustfiles.engine.experiment import Experiment, Timetable
 from locustfiles.engine.gate import Gate
 from locustfiles.engine.lane import CutOffError, Job, Lane
@@ -56,7 +56,7 @@ class Load:
 
     def admit(self, lane: Lane, job: Job) -> bool:
         """Count a request in, unless it might break the cap: then the run is over."""
-        if not self.budget.reserve(_worst_usd(lane, job)):
+        if not self.budget.reserve(job.worst_usd):
             return False
         lane.schedule()
         return True
@@ -65,7 +65,7 @@ class Load:
         gate = self.gate(lane)
         perform = lane.perform if gate.open else partial(_in_turn, gate, lane)
         sample = perform(job, phase, scheduled_at)
-        self.budget.settle(_worst_usd(lane, job), _bill_usd(lane, sample))
+        self.budget.settle(job.worst_usd, _bill_usd(lane, sample))
         self.tell(sample)
         return sample
 
@@ -78,12 +78,6 @@ class Load:
     def tell(self, sample: Sample) -> None:
         for watcher in self.watchers:
             watcher(sample)
-
-
-def _worst_usd(lane: Lane, job: Job) -> float:
-    prompt = job.prompt
-    letters = sum(len(text) for _, text in prompt.messages)  # of a text nobody counted: no token is shorter than one
-    return worst_usd(lane.provider, prompt.target_input_tokens or letters, prompt.target_output_tokens or 0)
 
 
 def _bill_usd(lane: Lane, sample: Sample) -> float | None:
@@ -137,7 +131,7 @@ def _fire(load: Load, pool: Pool, lane: Lane, job: Job, due: float) -> None:
     reason = "this process was too late: the window was over" if load.timetable.over(time.time()) else ""
     reason = reason or (_crowd(load.gate(lane)) if pool.full() else "")
     if reason:
-        load.budget.settle(_worst_usd(lane, job), 0.0)
+        load.budget.settle(job.worst_usd, 0.0)
         load.tell(lane.drop(job, phase, due, reason))
     else:
         pool.spawn(load.perform, lane, job, phase, due)

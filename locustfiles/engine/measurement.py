@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any
 
 import gevent
@@ -24,10 +25,13 @@ from locustfiles.engine.lane import Lane
 from locustfiles.engine.live import Live
 from locustfiles.engine.load import Load, run_open, sleep_until
 from locustfiles.engine.preflight import preflight, table
+from locustfiles.engine.probe import probe
+from locustfiles.engine.probe import table as probe_table
 from locustfiles.engine.recorder import Recorder
 from locustfiles.engine.self_check import MOST_RPS, SelfCheck
 from locustfiles.engine.transport import Transport
 from locustfiles.engine.watch import Watch
+from providers.probe import QUESTIONS
 from providers.run import create_run
 from providers.simulator.child import at_simulator, simulator
 from providers.spec import Provider
@@ -49,7 +53,7 @@ class Measurement:
         self.load = Load(experiment, self.timetable, Budget(experiment.max_cost_usd), {})
         self.ended = "running"
         self._names, self._environment = names, environment
-        self._manifest: dict[str, Any] = manifest.opening(experiment, self.run.run_id) | {"edits": []}
+        self._manifest: dict[str, Any] = manifest.opening(experiment, self.run.run_id) | {"edits": [], "probe": None}
         self.watch: Watch | None = None
         self.live: Live | None = None
         self._lanes: dict[str, Lane] = {}
@@ -79,13 +83,22 @@ class Measurement:
         self._health.start()
         self._files.callback(self._health.stop)
         self.watch = watch = Watch(experiment, self._names, self.timetable, self._health, self._self_check(transport))
-        self.load.watchers.append(watch.add)
+        self.load.watchers += [watch.add, self._health.add]
         if (experiment.preflight or experiment.cold_start) and self.load.asking:
             samples = preflight(self.load, list(self._lanes.values()))
             sys.stderr.write(table(samples) + "\n")
+        if experiment.probe and self.load.asking:
+            self._probe()
         self.live = live = Live(self.run.live, self._recorder.tallies, watch, self.timetable, experiment.place)
         live.start()
         self._files.callback(live.stop)
+
+    def _probe(self) -> None:
+        """After the preflight: a cold start stays one."""
+        sys.stderr.write(f"Probe: {len(QUESTIONS)} questions to each provider that has a model\n")
+        found = probe(self.load, list(self._lanes.values()))
+        sys.stderr.write(probe_table(found) + "\n")
+        self._manifest["probe"] = {name: finding and asdict(finding) for name, finding in found.items()}
 
     def _self_check(self, transport: Transport) -> SelfCheck | None:
         if not self.experiment.self_check:

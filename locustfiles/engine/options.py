@@ -100,6 +100,7 @@ _SWITCHES = (
     ("--insecure-web", "let the web UI listen beyond this machine without a login"),
     ("--plan", "print requests, tokens, USD, duration and requests in flight, and exit"),
     ("--cold-start", "report the first request to each provider on its own; it takes the preflight's place"),
+    ("--probe", "ask every provider the same short questions before the load: do they serve one model?"),
     ("--no-preflight", "do not send one request per provider before the load"),
     ("--no-self-check", "do not measure a target of known truth beside the providers"),
     ("--stop-on-invalid", "end the run as soon as it cannot become valid any more"),

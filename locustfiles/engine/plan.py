@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from locustfiles.engine.budget import output_cap, worst_usd
 from locustfiles.engine.experiment import Experiment
 from locustfiles.engine.load import POOL_SIZE
+from locustfiles.engine.probe import has_model, most_usd
 from providers.errors import ConfigError
+from providers.probe import QUESTIONS
 from providers.spec import Provider
 
 USUAL_ANSWER_S = 10.0
@@ -64,6 +66,7 @@ def check_budget(experiment: Experiment, taking_part: Sequence[Provider]) -> lis
         return []
     costly = [part for part in forecasts(experiment, taking_part) if part.costs]
     usd, worst = sum(part.usd or 0.0 for part in costly), sum(part.worst_usd or 0.0 for part in costly)
+    worst += sum(most_usd(part.provider) for part in costly) if experiment.probe else 0.0
     requests = sum(part.requests for part in costly)
     if usd > cap_usd and not experiment.stops_early:
         raise ConfigError(
@@ -79,6 +82,7 @@ def plan(experiment: Experiment, taking_part: Sequence[Provider]) -> str:
     """A table per provider and the duration; in closed loop the providers' speed decides how many are sent."""
     closed = experiment.closed
     told = _of_users(experiment, taking_part) if closed else _of_arrivals(forecasts(experiment, taking_part))
+    told += _of_probe(taking_part) if experiment.probe else []
     duration = f"{experiment.load_s:g} s of load, then at most {experiment.drain_s:g} s of drain; nothing was sent"
     return "\n".join([*told, duration]) + "\n"
 
@@ -98,6 +102,16 @@ def _of_arrivals(parts: Sequence[Forecast]) -> list[str]:
     if any(part.in_flight_most > POOL_SIZE for part in parts):
         lines.append(f"an arrival that finds {POOL_SIZE} of its provider in flight is dropped")
     return lines
+
+
+def _of_probe(taking_part: Sequence[Provider]) -> list[str]:
+    asked = [provider for provider in taking_part if has_model(provider)]
+    if not asked:
+        return ["--probe: nobody is asked, the simulator has no model"]
+    usd = sum(most_usd(provider) for provider in asked)
+    unknown = "" if all(provider.priced for provider in asked) else " and what has no price"
+    names = ", ".join(provider.name for provider in asked)
+    return [f"--probe: {len(QUESTIONS)} requests more, before the load, to {names}; at most {_usd(usd)} USD{unknown}"]
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

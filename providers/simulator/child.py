@@ -44,6 +44,19 @@ def simulator(file: Path, truth: Path | None = None) -> Iterator[str]:
         child.stdout.close()
 
 
+# Where each dialect's operations begin; what is not named here begins at the provider's own name.
+ROOTS = {
+    "openai-chat": "/v1", "openai-completions": "/v1", "openai-responses": "/v1", "anthropic-messages": "/v1",
+    "vertex-gemini": "/v1/projects/simulator/locations/local/publishers/google", "cohere-v2": "/v2",
+}  # fmt: skip
+
+
 def at_simulator(provider: Provider, base_url: str) -> Provider:
-    """The mock as an endpoint of the simulator that answers at ``base_url``."""
-    return provider.model_copy(update={"base_url": f"{base_url}/{provider.name}/v1"})
+    """The mock as an endpoint of the simulator that answers at ``base_url``, in the mock's dialect.
+
+    Some dialects name the model in the path: a mock without one is called ``mock`` there.
+    """
+    root = ROOTS.get(provider.dialect_name, "")
+    return provider.model_copy(
+        update={"base_url": f"{base_url}/{provider.name}{root}", "model": provider.model or "mock"}
+    )

@@ -4,44 +4,58 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 
 from starlette.types import Send
 
 from providers.simulator.ask import Ask
-from providers.simulator.frames import BROKEN, DONE, Frames, text, usage
+from providers.simulator.frames.base import Answer, Counts, Format
 from providers.simulator.plan import Plan
 from providers.simulator.provider import MockProvider
 from providers.simulator.refusal import Headers, Refusal
+from providers.simulator.text import text
 from providers.simulator.truth import Truth
 
 STALL_LIMIT_S = 300.0
-_ERROR_OF = {"truncate": "truncated", "malformed": "protocol"}  # what a correct client must report
+SERVER_ERROR = "The server had an error while processing your request."
+# What a correct client must report.
+_ERROR_OF = {"truncate": "truncated", "malformed": "protocol", "stream_error": "server"}
 
 
 class Exchange:
     """Coming back without the last body part makes the server close the connection: a truncated answer."""
 
-    def __init__(self, provider: MockProvider, plan: Plan, ask: Ask, truth: Truth) -> None:
-        self._plan, self._ask, self._truth = plan, ask, truth
+    def __init__(self, provider: MockProvider, wire: Format, plan: Plan, ask: Ask, truth: Truth) -> None:
+        self._plan, self._truth = plan, truth
+        self._stream = ask.stream
+        self._thoughts = plan.reasoning_chunks if ask.shows_reasoning else 0
         self._pace = provider.pace
         self._start = self._pace.now() - truth.elapsed_s()
-        answer_id, model = f"chatcmpl-{provider.name}-{plan.index}", ask.model or provider.model
-        self._frames = Frames(answer_id, int(time.time()), model, include_usage=ask.include_usage)
+        counts = Counts(
+            ask.input_tokens, *provider.cached(ask.input_tokens), sum(plan.sizes), sum(plan.sizes[: self._thoughts])
+        )
+        self._counts = counts
+        self._frames = wire.frames(
+            Answer(
+                f"{provider.name}-{plan.index}", time.time(), ask.model or provider.model, ask, counts, plan.finish,
+                plan.due_s[0], plan.due_s[-1],
+            )
+        )  # fmt: skip
 
     async def run(self, send: Send, headers: Headers) -> None:
         if self._plan.fault == "error":
             await self._until(self._plan.headers_s)
-            raise Refusal(500, "The server had an error while processing your request.", "server_error")
-        if self._ask.stream:
-            await self._stream(send, headers)
+            raise Refusal(500, SERVER_ERROR, "server_error")
+        if self._stream:
+            await self._events(send, headers)
         else:
             await self._whole(send, headers)
 
-    async def _stream(self, send: Send, headers: Headers) -> None:
+    async def _events(self, send: Send, headers: Headers) -> None:
         plan, frames = self._plan, self._frames
         await self._until(plan.headers_s)
-        await self._head(send, [(b"content-type", b"text/event-stream; charset=utf-8"), *headers])
-        await _write(send, frames.role)
+        await self._head(send, [(b"content-type", frames.content_type), *headers])
+        await _write_all(send, frames.opening())
         for number, due_s in enumerate(plan.due_s):
             if plan.fault and number == plan.break_at:
                 await self._strike(send, due_s)
@@ -50,15 +64,16 @@ class Exchange:
             await self._until(due_s)
             await self._content(send, number)
         self._truth.finish = plan.finish
-        await _write(send, frames.finish(plan.finish))
-        if self._ask.include_usage:
-            await _write(send, frames.usage(self._usage()))
+        *events, last = frames.closing()
+        await _write_all(send, events)
         self._truth.end_s = self._truth.elapsed_s()
-        await _write(send, DONE, more=False)
+        await _write(send, last, more=False)
 
     async def _content(self, send: Send, number: int) -> None:
         plan, truth = self._plan, self._truth
-        reasoning = number < plan.reasoning_chunks
+        reasoning = number < self._thoughts
+        if number == self._thoughts and number:
+            await _write_all(send, self._frames.turn())
         words = text(plan.index + truth.output_tokens, plan.sizes[number])
         frame = self._frames.content(words, reasoning=reasoning)
         truth.note_chunk(plan.sizes[number], reasoning=reasoning)
@@ -74,16 +89,21 @@ class Exchange:
         await self._until(due_s)
         truth.error = _ERROR_OF[fault]
         if fault == "malformed":
-            await _write(send, BROKEN)
+            await _write(send, self._frames.broken())
+        if fault == "stream_error":
+            truth.end_s = truth.elapsed_s()
+            await _write(send, self._frames.error(SERVER_ERROR), more=False)
 
     async def _whole(self, send: Send, headers: Headers) -> None:
-        """The unary answer, when its last chunk would have been written; a fault leaves half of it."""
+        """The unary answer, when its last chunk would have been written; a fault leaves half of it, or none."""
         plan, truth = self._plan, self._truth
         if plan.fault == "stall":
             truth.error = "timeout_first_token"
             await asyncio.sleep(STALL_LIMIT_S)
             return
         await self._until(plan.due_s[-1])
+        if plan.fault == "stream_error":
+            raise Refusal(500, SERVER_ERROR, "server_error")
         body = self._body()
         sent = body[: len(body) // 2] if plan.fault else body
         announced = b"%d" % len(body if plan.fault == "truncate" else sent)
@@ -93,21 +113,14 @@ class Exchange:
         else:
             truth.finish = plan.finish
             truth.note_chunk(sum(plan.sizes), reasoning=False)
-            truth.reasoning_tokens = self._reasoning_tokens
+            truth.reasoning_tokens = self._counts.reasoning
         truth.end_s = truth.elapsed_s()
         await _write(send, sent, more=plan.fault == "truncate")
 
-    @property
-    def _reasoning_tokens(self) -> int:
-        return sum(self._plan.sizes[: self._plan.reasoning_chunks])
-
-    def _usage(self) -> dict[str, object]:
-        return usage(self._ask.input_tokens, sum(self._plan.sizes), self._reasoning_tokens)
-
     def _body(self) -> bytes:
-        index, reasoning = self._plan.index, self._reasoning_tokens
-        answer = text(index + reasoning, sum(self._plan.sizes) - reasoning)
-        return self._frames.whole(text(index, reasoning), answer, self._plan.finish, self._usage())
+        index, reasoning = self._plan.index, self._counts.reasoning
+        answer = text(index + reasoning, self._counts.output - reasoning)
+        return self._frames.whole(text(index, reasoning).decode(), answer.decode())
 
     async def _head(self, send: Send, headers: Headers) -> None:
         self._truth.status, self._truth.headers_s = 200, self._truth.elapsed_s()
@@ -119,3 +132,8 @@ class Exchange:
 
 async def _write(send: Send, data: bytes, *, more: bool = True) -> None:
     await send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+async def _write_all(send: Send, events: Iterable[bytes]) -> None:
+    for event in events:
+        await _write(send, event)

@@ -15,7 +15,7 @@ from providers.simulator.law import draw
 from providers.spec import Mock
 
 DEFAULT_OUTPUT_TOKENS = 128
-Fault = Literal["", "error", "truncate", "stall", "malformed"]
+Fault = Literal["", "error", "truncate", "stall", "malformed", "stream_error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _fault(mock: Mock, dart: float) -> Fault:
     """One dart at one line: the shares exclude each other, so each is exactly the share of all requests."""
     shares: tuple[tuple[Fault, float], ...] = (
         ("error", mock.error_rate), ("truncate", mock.truncate_rate), ("stall", mock.stall_rate),
-        ("malformed", mock.malformed_rate),
+        ("malformed", mock.malformed_rate), ("stream_error", mock.stream_error_rate),
     )  # fmt: skip
     edge = 0.0
     for fault, share in shares:

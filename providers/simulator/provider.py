@@ -11,7 +11,7 @@ import math
 from providers.simulator.pace import Pace
 from providers.simulator.plan import Plan, draw_plan
 from providers.simulator.quota import Quota
-from providers.simulator.refusal import Headers, Refusal
+from providers.simulator.refusal import Refusal
 from providers.spec import Provider
 
 IDLE_BEFORE_COLD_S = 60.0
@@ -36,16 +36,21 @@ class MockProvider:
     def pace(self) -> Pace:
         return self._pace
 
-    def headers(self) -> Headers:
-        return self._quota.headers() if self._quota else []
+    @property
+    def quota(self) -> Quota | None:
+        return self._quota
+
+    def cached(self, input_tokens: int) -> tuple[int, int]:
+        """(read from a cache, written to one) of a prompt: never more than it has."""
+        read = min(self._mock.cached_tokens, input_tokens)
+        return read, min(self._mock.cache_write_tokens, input_tokens - read)
 
     def admit(self, max_tokens: int | None) -> Plan:
         """The plan of the next request, or the Refusal of one above the quota."""
         index, now = self._arrivals, asyncio.get_running_loop().time()
         self._arrivals += 1
         if self._quota and (wait_s := self._quota.take(now)):
-            retry = [(b"retry-after", b"%d" % math.ceil(wait_s)), (b"retry-after-ms", b"%d" % math.ceil(wait_s * 1000))]
-            raise Refusal(429, f"Rate limit reached for {self.model}.", "rate_limit_exceeded", retry)
+            raise Refusal(429, f"Rate limit reached for {self.model}.", "rate_limit_exceeded", retry_s=wait_s)
         if self._max_tokens is not None:
             max_tokens = min(max_tokens or self._max_tokens, self._max_tokens)
         slowness = (1 + self._mock.drift) ** ((now - self._born) / 60)

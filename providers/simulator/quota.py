@@ -22,11 +22,11 @@ class Quota:
             return 0.0
         return (1 - self._tokens) / self._rps
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """The rate-limit headers of OpenAI, as of the last ``take``."""
-        reset_ms = math.ceil((self.limit - self._tokens) / self._rps * 1000)
-        return [
-            (b"x-ratelimit-limit-requests", b"%d" % self.limit),
-            (b"x-ratelimit-remaining-requests", b"%d" % int(self._tokens)),
-            (b"x-ratelimit-reset-requests", b"%dms" % reset_ms),
-        ]
+    @property
+    def remaining(self) -> int:
+        """As of the last ``take``, like ``reset_s``."""
+        return int(self._tokens)
+
+    @property
+    def reset_s(self) -> float:
+        return (self.limit - self._tokens) / self._rps

@@ -1,8 +1,6 @@
-"""A Refusal is an HTTP error answer in OpenAI's shape."""
+"""A Refusal is why a request gets no answer; ``frames`` render it in the words of the format that was asked."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import orjson
 from starlette.types import Send
@@ -11,22 +9,20 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Refusal(Exception):  # noqa: N818 - an answer to a client, not an error of ours
-    """``headers`` go out beside the ones every answer has."""
+    """``code`` is OpenAI's word; ``retry_s`` is when to come back; ``closes`` ends the connection."""
 
     def __init__(
         self,
         status: int,
         message: str,
         code: str = "invalid_request_error",
-        headers: Sequence[tuple[bytes, bytes]] = (),
+        *,
+        retry_s: float | None = None,
+        closes: bool = False,
     ) -> None:
         super().__init__(message)
-        self.status, self.message, self.code, self.headers = status, message, code, headers
-
-    async def send(self, send: Send, headers: Headers) -> None:
-        kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        error = {"message": self.message, "type": kind, "param": None, "code": self.code}
-        await send_json(send, self.status, {"error": error}, [*headers, *self.headers])
+        self.status, self.message, self.code = status, message, code
+        self.retry_s, self.closes = retry_s, closes
 
 
 async def send_json(send: Send, status: int, document: object, headers: Headers) -> None:

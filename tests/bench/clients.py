@@ -20,6 +20,7 @@ STAGGER_S = 1.0
 FIRST_MS, GAP_MS, EVENTS = 200, 20, 50
 OUR_HARNESS = "nephoscope"
 C_READER = "C reader"
+PYTHON_FLOOR = "Python floor"
 FAST_WHOLE = "FastHttpUser"
 
 Figures = dict[str, float]
@@ -77,9 +78,18 @@ def harness(load: Load, url: str, folder: Path) -> list[str]:
 
 
 def reader(load: Load, url: str, folder: Path) -> list[str]:
-    command = [str(compiled("reader")), "-p", url.rpartition(":")[2], "-m", load.model, "-c", str(load.streams)]
-    command += ["-d", str(load.asking_s), "-r", f"{STAGGER_S:g}", "-o", str(folder / "samples.csv")]
-    return [*command, "-n"] if load.whole else command
+    return [str(compiled("reader")), *_bare(load, url, folder)]
+
+
+def floor(load: Load, url: str, folder: Path) -> list[str]:
+    return [sys.executable, "-m", "tests.bench.floor", *_bare(load, url, folder)]
+
+
+def _bare(load: Load, url: str, folder: Path) -> list[str]:
+    """What the two that are nothing but a loop of reads are told."""
+    told = ["-p", url.rpartition(":")[2], "-m", load.model, "-c", str(load.streams)]
+    told += ["-d", str(load.asking_s), "-r", f"{STAGGER_S:g}", "-o", str(folder / "samples.csv")]
+    return [*told, "-n"] if load.whole else told
 
 
 def stock(user_class: str) -> Callable[[Load, str, Path], list[str]]:
@@ -127,6 +137,7 @@ def nothing(_folder: Path, _truth: Truth) -> Figures:
 STREAMING = (
     Client(OUR_HARNESS, harness, joined("results/latest/samples.csv")),
     Client(C_READER, reader, joined("samples.csv")),
+    Client(PYTHON_FLOOR, floor, joined("samples.csv")),
     Client("FastHttpUser readline", stock("FastReadline"), joined("samples.csv")),
     Client("FastHttpUser iter_lines", stock("FastLines"), joined("samples.csv")),
     Client("HttpUser iter_lines", stock("RequestsLines"), joined("samples.csv")),
@@ -134,5 +145,6 @@ STREAMING = (
 WHOLE = (
     Client(OUR_HARNESS, harness, nothing),
     Client(C_READER, reader, nothing),
+    Client(PYTHON_FLOOR, floor, nothing),
     Client(FAST_WHOLE, stock("FastWhole"), nothing),
 )

@@ -40,6 +40,8 @@ them, absolute; p99 over answers. The largest of {EVENTS - 1} gaps is a harder m
 * rate: events written in the steady part over what the schedule allows. An overloaded client reads several events at \
 once: its CPU per event falls while its times become wrong.
 * outside load: wall time of the whole command less first arrival to last write; our harness scores its run in it.
+* Python floor: `floor.py`, one epoll set, one recvmsg and one append a read, nothing decoded, no framework: no client \
+in Python costs less.
 * A row whose server was late by more than {LATE_MS:g} ms at p99 is measured again, and refused the third time.
 * Limits: loopback only, two cores, one machine; no network card, no loss, no distance."""
 _PEERS_METHOD = """

@@ -39,6 +39,29 @@ def test_every_logged_request_is_one_sample_that_agrees_with_the_log(outcome):
     _compare_counts(outcome)
 
 
+def test_windows_of_the_manifest_sum_up_the_rows(outcome):
+    """Seven measured seconds are one window; what can be counted in the rows is counted alike, the rest was watched."""
+    ((window,), rows) = (
+        outcome.run.read_manifest()["workers"][0]["windows"],
+        [sample for sample in outcome.samples() if sample.phase == "measure"],
+    )
+    answers = [sample for sample in rows if sample.stamp]
+    assert (0.0, 7.0) == (window["from_s"], window["until_s"])
+    assert len(answers) == window["answers"] > 100
+    assert sum(s.stamp == "kernel" for s in answers) / len(answers) == pytest.approx(window["kernel_stamped"], abs=1e-6)
+    bounded, chunks = (sum(getattr(s, name) for s in answers) for name in ("bounded_chunks", "chunks"))
+    assert bounded / chunks == pytest.approx(window["bounded"], abs=1e-6)
+    for name, values in (
+        ("observer_lag_p99_s", [s.observer_lag_s or 0.0 for s in answers]),
+        ("lateness_p99_s", [max(0.0, s.lag_s) for s in rows if s.connection]),
+    ):
+        expected_s = sorted(values)[-(-99 * len(values) // 100) - 1]
+        assert expected_s == pytest.approx(window[name], abs=1.1e-4), name
+    assert 0 < window["cpu"] <= 1.5
+    assert 0 < window["loop_lag_max_s"]
+    assert 8 <= window["sockets"] <= len(rows)
+
+
 def _compare_times(truth, samples):
     """Medians against the log, with slack for a busy machine; the log's clock starts a little after s."""
     for name, limit_s in (("ttft_s", 0.005), ("ttfo_s", 0.005), ("e2e_s", 0.005), ("gap_p50_s", 0.001)):

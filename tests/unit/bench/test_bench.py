@@ -6,6 +6,7 @@ import http.client
 import json
 import shutil
 import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -25,12 +26,14 @@ FIGURES = {
 
 
 @needs_cc
-def test_the_reader_times_what_the_server_did(tmp_path):
+@pytest.mark.parametrize("client", ["reader", "floor"])
+def test_the_readers_time_what_the_server_did(client, tmp_path):
     """Two programs that share only the clock agree, request by request, on first tokens and gaps."""
     rows = tmp_path / "samples.csv"
     with truth(tmp_path) as server:
         port = server.url.rpartition(":")[2]
-        command = [compiled("reader"), "-p", port, "-m", "sim-t50-g5-n20", "-c", "8", "-d", "1", "-o", rows]
+        program = [compiled("reader")] if client == "reader" else [sys.executable, "-m", "tests.bench.floor"]
+        command = [*program, "-p", port, "-m", "sim-t50-g5-n20", "-c", "8", "-d", "1", "-o", rows]
         subprocess.run(command, check=True, timeout=30)
     both = pd.read_csv(rows, dtype={"request_id": str}).merge(server.requests, on="request_id")
     assert len(server.requests) == len(both) > 8

@@ -408,3 +408,39 @@ def test_rows_are_appended_to_an_existing_log(start):
     second.ask("instant", "two")
     first.row("two")
     assert ["one", "two"] == [row["request_id"] for row in first.rows()]
+
+
+def test_a_stream_may_end_in_an_error_event(start):
+    """After HTTP 200 and half of the words the mock says that it failed; a unary request is answered 500."""
+    failing = start("providers: [{name: a, type: mock, mock: {ttft_s: 0, gap_s: 0, stream_error_rate: 1}}]")
+    answer = failing.ask("a", "inside")
+    row = failing.row("inside")
+    assert (200, "server") == (answer.status, answer.reply.failure.kind)
+    assert ("200", "server", "4", "") == tuple(row[key] for key in ("status", "error", "chunks", "finish"))
+    assert 500 == failing.ask("a", "unary", stream=False).status
+
+
+def test_cached_tokens_are_told_and_never_exceed_the_prompt(start):
+    """What is read from a cache is part of the prompt's count."""
+    laws = "ttft_s: 0, gap_s: 0, cached_tokens"
+    file = f"providers: [{{name: a, type: mock, mock: {{{laws}: 2}}}}, {{name: b, type: mock, mock: {{{laws}: 9}}}}]"
+    caching = start(file)
+    usages = [caching.ask(name).reply.usage for name in "ab"]
+    assert [(3, 2), (3, 3)] == [(usage.input_tokens, usage.cached_tokens) for usage in usages]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "refused"),
+    [("v1/messages", {"model": "m", "messages": [{"role": "user", "content": "a"}]}, b"invalid_request_error"),
+     ("model/m/converse", {"messages": [{"role": "user", "content": "no list"}]}, b"message"),
+     ("v1beta/models/m:generateContent", {"contents": [{"role": "user"}]}, b"INVALID_ARGUMENT"),
+     ("v1beta/models/m:streamGenerateContent", {"contents": [{"parts": []}]}, b"alt=sse"),
+     ("openai/deployments/m/chat/completions", {"messages": [{}]}, b"api-version"),
+     ("v1/responses", {"model": "m"}, b"'input'"), ("v1/completions", {"model": "m"}, b"'prompt'"),
+     ("api/chat", {"messages": [{}]}, b"'model'"), ("v2/chat", {"model": "m"}, b"'messages'")],
+)  # fmt: skip
+def test_each_dialect_refuses_what_its_vendor_would(simulator, path, body, refused):
+    """A request that lacks what the format demands is a 4xx in the vendor's words, not an answer."""
+    status, document = raw(simulator, "POST", f"/instant/{path}", json.dumps(body).encode())
+    assert status in (400, 404)
+    assert refused in json.dumps(document).encode()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from providers.probe import QUESTIONS, findings
 from providers.reasons import DEGRADED, INVALID, LEVELS, NOTE, RULES, VALID
 from scoring.doubts import checked
 from scoring.results import to_csv
@@ -92,6 +93,34 @@ CASES = [
     ("anchor_saturated", NOTE, Experiment()),
     ("network_unknown", NOTE, Experiment(edit=lambda s: replace(s, tcp_s=None))),
 ]  # fmt: skip
+
+
+def probed(**right):
+    """A run in which these many of 24 answers were right, and wrong ones are alike nowhere."""
+    answers = {name: {q.name: q.accepted[0] if k < count else name for k, q in enumerate(QUESTIONS)}
+               for name, count in right.items()}  # fmt: skip
+    found = {name: asdict(finding) for name, finding in findings(answers).items()}
+    laws = [law for law in (AWS, AZURE, GCP) if law.name in right]
+    return Experiment(laws=laws, manifest={"probe": {"elsewhere": None, **found}})
+
+
+@pytest.mark.parametrize(
+    ("right", "named"),
+    [
+        ({"aws": 24, "azure": 24, "gcp": 24}, []),
+        ({"aws": 6, "azure": 24, "gcp": 24}, ["aws"]),
+        ({"aws": 19, "azure": 24, "gcp": 24}, []),
+        ({"aws": 18, "azure": 24, "gcp": 24}, ["aws"]),
+        ({"aws": 6, "azure": 24}, ["aws"]),
+        ({"aws": 24, "azure": 6}, ["azure"]),
+        ({"aws": 0, "azure": 0}, ["aws", "azure"]),
+    ],
+    ids=str,
+)
+def test_who_answers_like_another_model_is_named(score, right, named):
+    """One of three alone; of two the one that is right less often, or both where neither is."""
+    reasons = score(probed(**right))["verdict"]["reasons"]
+    assert named == [reason["provider"] for reason in reasons if reason["code"] == "model_differs"]
 
 
 def raised(summary):
