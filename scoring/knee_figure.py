@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from scoring.figures import looks
+from scoring.look import looks
 
 
 def sweep_figure(sweep: Mapping[str, Any]) -> go.Figure:

@@ -24,7 +24,7 @@ FIGURES = {
     "cdf": "Distribution of latency over all requests that succeeded or timed out",
     "pareto": "Cost against tail latency; on the dashed front nobody is beaten in both",
     "regions": "Tail latency by region of the workers",
-    "timeline": "The course of the measured window",
+    "timeline": "The course of the measured window; below it, the share of requests that failed: white none, black all",
 }
 
 

@@ -120,13 +120,19 @@ def _shares(axes: Axes, cells: Sequence[Sequence[float | None]]) -> None:
         for column, share in enumerate(line):
             if share is not None:
                 axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=BLUES(share), edgecolor="white"))
-                text = "0" if share == 0 else chance(share).removesuffix(" %") if share < 1 else "100"
-                axes.text(column, row, text, ha="center", va="center", fontsize=7,
+                axes.text(column, row, _in_percent(share), ha="center", va="center", fontsize=7,
                           color="white" if share > 0.6 else INK)  # fmt: skip
     axes.set_xlim(-0.5, len(cells[0]) - 0.5)
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def _in_percent(share: float) -> str:
+    """0 and 100 are said of never and always only."""
+    if 0 < share < 0.01 or 0.99 < share < 1:
+        return "<1" if share < 0.5 else ">99"
+    return f"{100 * share:.0f}"
 
 
 def _rows(axes: Axes, names: Sequence[str]) -> None:

@@ -16,7 +16,6 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from providers.notation import seconds
 from scoring.look import Look
 
 COLUMN_IN, PAGE_IN = 3.35, 6.9  # one column and both columns of a usual two-column page
@@ -36,6 +35,7 @@ _RC: Any = {
     "legend.frameon": False, "legend.handlelength": 1.8, "hatch.linewidth": 0.4,
     "pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "nephoscope", "savefig.dpi": 300,
 }  # fmt: skip
+_TICKS = ((8, (1, 2, 5)), (3, (1, 2, 3, 5)), (0, (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)))  # by how far they span
 _METADATA = {
     "pdf": {"Creator": "Nephoscope", "Producer": None, "CreationDate": None},
     "svg": {"Creator": "Nephoscope", "Date": None},
@@ -82,14 +82,14 @@ def drawn_as(look: Look) -> dict[str, Any]:
 
 def time_axis(set_scale: Callable[..., Any], axis: Any) -> None:
     """Latencies, already drawn, on a logarithmic scale."""
-    log_axis(set_scale, axis, seconds)
+    log_axis(set_scale, axis, lambda value: f"{value:g} s" if value >= 1 else f"{1000 * value:g} ms")
 
 
 def log_axis(set_scale: Callable[..., Any], axis: Any, shown: Callable[[float], str]) -> None:
     """A logarithmic scale with readable ticks, more of them where the figures lie close."""
     set_scale("log")
     low, high = axis.get_data_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 8 * low else (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)))
+    axis.set_major_locator(LogLocator(subs=next(subs for ratio, subs in _TICKS if high > ratio * low)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: shown(float(f"{value:.6g}"))))
     axis.set_minor_locator(NullLocator())
 

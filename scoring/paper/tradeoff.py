@@ -11,7 +11,6 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from providers.notation import digits
 from scoring.look import looks
 from scoring.paper.style import COLUMN_IN, PALE, drawn_as, log_axis, sheet, time_axis
 
@@ -30,7 +29,7 @@ def pareto(tag: Json) -> Figure | None:
     _front(axes, placed, speed)
     for provider in placed:
         _place(axes, provider, speed, drawn_as(found[provider["name"]]))
-    log_axis(axes.set_xscale, axes.xaxis, lambda value: digits(1000 * value))
+    log_axis(axes.set_xscale, axes.xaxis, lambda value: f"{1000 * value:.6g}")
     time_axis(axes.set_yscale, axes.yaxis)
     axes.margins(0.22)
     axes.set_xlabel("USD per 1M tokens")
