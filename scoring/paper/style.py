@@ -6,6 +6,7 @@ It does not know what is drawn.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -89,7 +90,8 @@ def log_axis(set_scale: Callable[..., Any], axis: Any, shown: Callable[[float], 
     """A logarithmic scale with readable ticks, more of them where the figures lie close."""
     set_scale("log")
     low, high = axis.get_data_interval()
-    axis.set_major_locator(LogLocator(subs=next(subs for ratio, subs in _TICKS if high > ratio * low)))
+    span = high / low if 0 < low <= high < math.inf else 1.0  # or nothing was drawn
+    axis.set_major_locator(LogLocator(subs=next(subs for ratio, subs in _TICKS if span > ratio)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: shown(float(f"{value:.6g}"))))
     axis.set_minor_locator(NullLocator())
 
