@@ -43,7 +43,7 @@ test-one: $(VENV)/.dev ## one suite in a process of its own: make test-one SUITE
 
 test-long: $(VENV)/.dev ## the suites that meet a clock, N=10 times: how often each holds
 	@for suite in $(call some,$(TIMED)); do \
-	  held=0; for i in $$(seq $(N)); do pytest --quiet tests/$$suite && held=$$((held + 1)); done; \
+	  held=0; for i in $$(seq $(N)); do NEPHOSCOPE_SEED=$$i pytest --quiet tests/$$suite && held=$$((held + 1)); done; \
 	  echo "$$suite: held $$held of $(N)"; test $$held -eq $(N) || failed=1; \
 	done; test -z "$$failed"
 

@@ -12,6 +12,7 @@ from itertools import zip_longest
 ABOUT = """\
 The flags that Nephoscope adds to Locust. Each is also the environment variable
 under it, and a key of a Locust config file: see locustfiles/open.conf.
+From --step on they are those of locustfiles/sweep.py alone.
 """
 MORE = "\nLocust's own flags: locust --help"
 _LEFT = 25
@@ -31,9 +32,11 @@ def _flags() -> list[argparse.Action]:
     from locust.argument_parser import LocustArgumentParser  # noqa: PLC0415 - importing Locust patches the process
 
     from locustfiles.engine.options import add_flags  # noqa: PLC0415 - it imports Locust
+    from locustfiles.engine.staircase import add_sweep_flags  # noqa: PLC0415 - it imports Locust
 
     parser = LocustArgumentParser(add_help=False)
     add_flags(parser)
+    add_sweep_flags(parser)
     return list(parser._actions)  # noqa: SLF001 - argparse has no public way to list what was added
 
 

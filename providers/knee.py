@@ -1,127 +1,160 @@
-"""A Knee is where a provider stops keeping its promise as the offered load rises: one law, for whoever holds the rows.
+"""A Knee is the highest offered rate at which a provider still meets its SLOs, found by a staircase of rising rates.
 
-Pure standard library, so that the load process that stops at it and the analysis that reports it cannot differ. It
-knows no files, no clock and no SLO: only which requests met theirs.
+One law for two readers: the load process stops a provider by it, scoring finds the same from the rows, offline. It
+does not know what an SLO is, nor where requests come from.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, median
+from itertools import pairwise
+from statistics import median
 
-ALPHA = 0.05  # of a whole sweep: each step is tested at ALPHA / steps (Bonferroni)
-SETTLE_SHARE = 0.2  # of a step, left out at its start: what was there before has not gone yet
-BLOCKS = 24  # a step's requests are averaged into so many before a trend is sought
-MIN_BLOCKS = 8
-MIN_RISE = 0.25  # over the step, of its median: a significant but small trend is no saturation
+from providers.trend import p_rising
+
+ALPHA = 0.05  # of a whole sweep of one provider: the chance that any of its tests is wrong
+_ROUNDING_S = 1e-5  # files keep six decimals: an arrival on an edge belongs to the later side, there and in the run
+_BINS = 12  # of a step, in which load and TTFT are told
+MEETS, UNCLEAR, FAILS, SATURATED = "meets", "unclear", "fails", "saturated"
+BEYOND = (FAILS, SATURATED)
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One request of a step: when, whether it met every SLO, how many it ran beside, how long its first token took."""
+class Asked:
+    """One request; seconds since the first step began. ``good``: met every SLO; None: cut off, or not known yet."""
 
     at_s: float
-    good: bool
-    in_flight: float
+    until_s: float
     ttft_s: float | None
+    good: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Staircase:
+    """What is climbed: each rate for ``step_s``, of which the first ``settle_s`` do not count."""
+
+    rates_rps: tuple[float, ...]
+    step_s: float
+    settle_s: float
+    attainment: float  # the share of requests that must be good
+
+    def step(self, at_s: float) -> int | None:
+        """The step an instant belongs to; None outside of all."""
+        index = math.floor((at_s + _ROUNDING_S) / self.step_s)
+        return index if 0 <= index < len(self.rates_rps) else None
+
+    def part(self, index: int) -> tuple[float, float]:
+        """The seconds of a step that count."""
+        return index * self.step_s + self.settle_s, (index + 1) * self.step_s
+
+    def counts(self, index: int, at_s: float) -> bool:
+        return self.step(at_s) == index and at_s + _ROUNDING_S >= self.part(index)[0]
+
+    @property
+    def alpha(self) -> float:
+        """Of each of the four tests of a step (Bonferroni): it meets, it fails, its load rises, its TTFT rises."""
+        return ALPHA / (4 * len(self.rates_rps))
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``state``: ``met`` or ``failed`` (shown at the level), ``open`` (the requests cannot tell), ``saturated``."""
+    """One rate, judged. ``p_meets`` and ``p_fails`` are those of the two exact binomial tests against the target."""
 
     rate_rps: float
     n: int
     good: int
-    state: str
+    p_meets: float
+    p_fails: float
+    p_load_rises: float
+    p_ttft_rises: float
+    outcome: str
 
     @property
-    def share(self) -> float | None:
+    def attainment(self) -> float | None:
         return self.good / self.n if self.n else None
-
-    @property
-    def over(self) -> bool:
-        return self.state in ("failed", "saturated")
 
 
 @dataclass(frozen=True, slots=True)
 class Knee:
-    """The highest rate that meets the target below the first step shown to fail; ``lo_rps`` was shown to meet it,
-    ``hi_rps`` shown not to. None: no such step.
+    """``rate_rps``: the highest rate that met the target as observed; None if the first already did not.
+
+    ``lo_rps`` is the highest rate shown to meet it, ``hi_rps`` the lowest shown not to; None where nothing was shown.
+    ``steps`` end with the first that lies beyond.
     """
 
     rate_rps: float | None
     lo_rps: float | None
     hi_rps: float | None
+    cause: str | None  # fails | saturated
+    steps: tuple[Step, ...]
 
 
-def judge(rate_rps: float, asks: Sequence[Ask], target: float, steps: int) -> Step:
-    """What one of ``steps`` steps shows, at ALPHA / steps."""
-    alpha, n, good = ALPHA / steps, len(asks), sum(ask.good for ask in asks)
-    if saturating(asks, alpha):
-        state = "saturated"
-    elif at_most(good, n, target) <= alpha:
-        state = "failed"
-    elif at_least(good, n, target) <= alpha:
-        state = "met"
-    else:
-        state = "open"
-    return Step(rate_rps, n, good, state)
+def judge(stairs: Staircase, index: int, requests: Sequence[Asked], unknown: int = 0, *, complete: bool = True) -> Step:
+    """One step from all requests of a provider; ``unknown`` more of this step count as good: they may yet be.
+
+    While it is not ``complete`` (some asked up to its end still run) trends cannot be told.
+    """
+    own = [request for request in requests if stairs.counts(index, request.at_s)]
+    known = [request.good for request in own if request.good is not None]
+    n, good = len(known) + unknown, sum(known) + unknown
+    p_meets, p_fails = binomial_tail(n, good, stairs.attainment), binomial_head(n, good, stairs.attainment)
+    load, ttft = _trends(stairs.part(index), own, requests) if complete else (1.0, 1.0)
+    outcome = UNCLEAR
+    if p_fails <= stairs.alpha:
+        outcome = FAILS
+    elif max(load, ttft) <= stairs.alpha:
+        outcome = SATURATED
+    elif p_meets <= stairs.alpha:
+        outcome = MEETS
+    return Step(stairs.rates_rps[index], n, good, p_meets, p_fails, load, ttft, outcome)
 
 
-def find(steps: Sequence[Step], target: float) -> Knee:
-    """From steps in rising order."""
-    first = next((index for index, step in enumerate(steps) if step.over), len(steps))
-    below = [step for step in steps[:first] if step.n]
-    meeting = [step.rate_rps for step in below if step.good >= target * step.n]
-    shown = [step.rate_rps for step in below if step.state == "met"]
-    over = steps[first].rate_rps if first < len(steps) else None
-    return Knee(max(meeting, default=None), max(shown, default=None), over)
+def knee(stairs: Staircase, requests: Sequence[Asked], steps: int | None = None) -> Knee:
+    """The knee from all requests of a provider; ``steps`` is how many of the staircase it was asked in full."""
+    judged: list[Step] = []
+    for index in range(len(stairs.rates_rps) if steps is None else steps):
+        judged.append(judge(stairs, index, requests))
+        if judged[-1].outcome in BEYOND:
+            break
+    return knee_of(stairs, judged)
 
 
-def saturating(asks: Sequence[Ask], alpha: float) -> bool:
-    """Requests in flight and TTFT both rise within the step: work comes faster than it is done."""
-    known = sorted((ask.at_s, ask.in_flight, ask.ttft_s) for ask in asks if ask.ttft_s is not None)
-    count = min(BLOCKS, len(known) // 2)
-    if count < MIN_BLOCKS:
-        return False
-    blocks = [known[len(known) * k // count : len(known) * (k + 1) // count] for k in range(count)]
-    series = ([sum(row[column] for row in block) / len(block) for block in blocks] for column in (1, 2))
-    return all(_rises(values, alpha) for values in series)
+def knee_of(stairs: Staircase, judged: Sequence[Step]) -> Knee:
+    beyond = judged[-1] if judged and judged[-1].outcome in BEYOND else None
+    below = judged[:-1] if beyond else judged
+    kept = [step.rate_rps for step in below if step.n and step.good >= stairs.attainment * step.n]
+    shown = [step.rate_rps for step in below if step.outcome == MEETS]
+    return Knee(
+        max(kept, default=None), max(shown, default=None),
+        beyond.rate_rps if beyond else None, beyond.outcome if beyond else None, tuple(judged),
+    )  # fmt: skip
 
 
-def _rises(values: Sequence[float], alpha: float) -> bool:
-    rise = slope(values) * (len(values) - 1)
-    return rise >= MIN_RISE * median(values) and rising(values) <= alpha
+def binomial_head(n: int, k: int, p: float) -> float:
+    """P(at most k of n), each with chance p: small where k is too few for p."""
+    return min(1.0, math.fsum(_binomial(n, i, p) for i in range(k + 1)))
 
 
-def rising(values: Sequence[float]) -> float:
-    """One-sided p of Mann and Kendall's trend test (1945), normal with ties and continuity."""
-    n = len(values)
-    s = sum((b > a) - (b < a) for k, a in enumerate(values) for b in values[k + 1 :])
-    ties = [values.count(value) for value in set(values)]
-    variance = (n * (n - 1) * (2 * n + 5) - sum(t * (t - 1) * (2 * t + 5) for t in ties)) / 18
-    if variance <= 0 or s <= 0:
-        return 1.0
-    return NormalDist().cdf(-(s - 1) / math.sqrt(variance))
+def binomial_tail(n: int, k: int, p: float) -> float:
+    """P(at least k of n): small where k is too many for p."""
+    return min(1.0, math.fsum(_binomial(n, i, p) for i in range(k, n + 1)))
 
 
-def slope(values: Sequence[float]) -> float:
-    """Theil and Sen's: the median of all slopes between two points one apart in index."""
-    return median((b - a) / (j - k) for k, a in enumerate(values) for j, b in enumerate(values[k + 1 :], k + 1))
-
-
-def at_most(good: int, n: int, share: float) -> float:
-    """P(X <= good), X binomial: small when the true share is below."""
-    return sum(_chance(k, n, share) for k in range(good + 1))
-
-
-def at_least(good: int, n: int, share: float) -> float:
-    return sum(_chance(k, n, share) for k in range(good, n + 1))
-
-
-def _chance(k: int, n: int, share: float) -> float:
+def _binomial(n: int, k: int, p: float) -> float:
     ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return math.exp(ways + k * math.log(share) + (n - k) * math.log1p(-share))
+    return math.exp(ways + k * math.log(p) + (n - k) * math.log1p(-p))
+
+
+def _trends(part: tuple[float, float], own: Sequence[Asked], requests: Sequence[Asked]) -> tuple[float, float]:
+    """How likely chance makes the requests in flight rise so, and TTFT, within a step, from bins of equal length."""
+    begin_s, end_s = part
+    width_s = (end_s - begin_s) / _BINS
+    middles = [begin_s + (number + 0.5) * width_s for number in range(_BINS)]
+    load = [float(sum(1 for r in requests if r.at_s <= middle < r.until_s)) for middle in middles]
+    first = sorted((r.at_s, r.ttft_s) for r in own if r.ttft_s is not None)
+    edges = [bisect_left(first, (begin_s + number * width_s, -1.0)) for number in range(_BINS)]
+    ttft = [median(t for _, t in first[i:j]) for i, j in pairwise([*edges, len(first)]) if j > i]
+    return p_rising(load), p_rising(ttft)

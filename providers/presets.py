@@ -61,13 +61,19 @@ def _need(entry: Mapping[str, Any], key: str, example: str) -> str:
     return value
 
 
-def _openai(_: Mapping[str, Any]) -> Entry:
+def _newer_cap(entry: Mapping[str, Any]) -> Entry:
+    """OpenAI's newer models refuse ``max_tokens`` in a chat; its other formats have names of their own for the cap."""
+    chat = entry.get("dialect", "openai-chat") == "openai-chat"
+    return {"request": {"max_tokens_field": "max_completion_tokens"}} if chat else {}
+
+
+def _openai(entry: Mapping[str, Any]) -> Entry:
     return {
         "base_url": "https://api.openai.com/v1",
         "dialect": "openai-chat",
         "auth": {"kind": "bearer", "token": "${OPENAI_API_KEY}"},
         "deployment": "managed",
-        "request": {"max_tokens_field": "max_completion_tokens"},
+        **_newer_cap(entry),
     }
 
 
@@ -91,7 +97,7 @@ def _azure_openai(entry: Mapping[str, Any]) -> Entry:
         "auth": {"kind": "api-key", "token": "${AZURE_OPENAI_API_KEY}"},
         "cloud": "azure",
         "deployment": "managed",
-        "request": {"max_tokens_field": "max_completion_tokens"},
+        **_newer_cap(entry),
     }
     if version := entry.get("api_version"):
         deployment = _need(entry, "model", "the name of the deployment")
@@ -112,6 +118,7 @@ def _bedrock(entry: Mapping[str, Any]) -> Entry:
         "auth": {"kind": "aws-sigv4", "region": region, "service": "bedrock"},
         "cloud": "aws",
         "deployment": "managed",
+        **(_newer_cap(entry) if openai else {}),
     }
 
 

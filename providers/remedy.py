@@ -62,10 +62,20 @@ _STEPS: dict[str, str] = {
 }
 
 
+# What newer models refuse, or older servers do not know, and the key that changes it.
+_REFUSED: dict[str, str] = {
+    "max_completion_tokens": "set request.max_tokens_field to the name that its message wants",
+    "stream_options": "set request.extra_body to {stream_options: null}",
+    "temperature": "set request.temperature to null: this model takes none but its own",
+}
+
+
 def next_step(provider: Provider, failure: Failure) -> str:
     """What to do about a failure, as an imperative."""
     if failure.kind == "auth":
         return _mend_auth(provider, failure.message)
+    if failure.kind == "bad_request" and (key := next((k for k in _REFUSED if k in failure.message), None)):
+        return _REFUSED[key]
     step = _STEPS.get(failure.kind, "ask again; if it stays, ask the provider")
     return step.format(p=provider, host=urlsplit(provider.base_url).netloc)
 

@@ -15,6 +15,7 @@ from scoring.cell import Cell, make_cell
 from scoring.cold import cold_start
 from scoring.errors import NothingMeasuredError
 from scoring.frame import LOCAL, Frame
+from scoring.knee import Sweep, below_knees, sweep
 from scoring.metrics import Figure, Terms, edge_rtt
 from scoring.probe import finding_of, probed
 from scoring.profile import Profile
@@ -35,6 +36,7 @@ class Analysis:
     tags: tuple[Tag, ...]
     reasons: tuple[Reason, ...]
     accepted_invalid: bool
+    sweep: Sweep | None = None
 
     @property
     def level(self) -> str:
@@ -52,8 +54,11 @@ def analyse(frame: Frame, profile: Profile, *, accept_invalid: bool = False) -> 
             f"{frame.manifest.get('run_id', 'run')}: no request was scheduled in the measured window (the run ended as"
             f" '{ended}'); nothing to score, run it again"
         )
-    cells = _cells(frame)
     slo = {k: float(v) for k, v in (frame.config.get("slo") or profile.slo.model_dump()).items() if v is not None}
+    found = sweep(frame, slo, evidence.unhealthy_workers(frame))
+    whole = _cells(frame) if found else None
+    frame = below_knees(frame, found) if found else frame
+    cells = _cells(frame)
     floor = evidence.percentile_floor([metric for metric, weight in profile.indicators.items() if weight])
     reasons = evidence.run_reasons(frame)
     fastest = evidence.fastest_s(cell for own in cells.values() for cell in own.values())
@@ -62,12 +67,15 @@ def analyse(frame: Frame, profile: Profile, *, accept_invalid: bool = False) -> 
         own = {name: cells[name] for name in names if name in cells}
         if any(len(cell.rows) for parts in own.values() for cell in parts.values()):
             reasons += _tag_reasons(frame, capability, own, floor, fastest)
+            if whole:
+                asked = {name: whole[name] for name in own}
+                reasons = evidence.of_sweep(reasons, _cell_reasons(frame, capability, asked, floor, fastest))
             spoiled = frozenset() if accept_invalid else _spoiled(capability, own, reasons)
             tag = rank(_question(frame, capability, own, slo, spoiled), profile)
             _add_from_outside(frame, tag)
-            reasons += _result_reasons(tag, profile)
+            reasons += _result_reasons(tag, profile, of_sweep=found is not None)
             tags.append(tag)
-    return Analysis(frame, profile, slo, floor, tuple(tags), tuple(reasons), accept_invalid)
+    return Analysis(frame, profile, slo, floor, tuple(tags), tuple(reasons), accept_invalid, found)
 
 
 def _cells(frame: Frame) -> dict[str, dict[str, Cell]]:
@@ -98,9 +106,13 @@ def _capabilities(frame: Frame) -> dict[str, list[str]]:
 def _tag_reasons(frame: Frame, capability: str, cells: Cells, floor: int, fastest: float | None) -> list[Reason]:
     parts = {name: list(own.values()) for name, own in cells.items()}
     asked = {name: [cell for cell in own if len(cell.rows)] for name, own in parts.items()}
-    everywhere = [cell for own in parts.values() for cell in own]
-    each = [r for c in everywhere for r in evidence.cell_reasons(frame, c, capability, floor, fastest)]
+    each = _cell_reasons(frame, capability, cells, floor, fastest)
     return each + evidence.tag_reasons(frame, capability, {name: own for name, own in asked.items() if own})
+
+
+def _cell_reasons(frame: Frame, capability: str, cells: Cells, floor: int, fastest: float | None) -> list[Reason]:
+    everywhere = [cell for own in cells.values() for cell in own.values()]
+    return [r for c in everywhere for r in evidence.cell_reasons(frame, c, capability, floor, fastest)]
 
 
 def _spoiled(capability: str, cells: Cells, reasons: Sequence[Reason]) -> frozenset[tuple[str, str]]:
@@ -127,9 +139,9 @@ def _hourly_usd(entry: Mapping[str, Any]) -> float | None:
     return None if hourly is None else float(hourly) * int(price.get("replicas") or 1)
 
 
-def _result_reasons(tag: Tag, profile: Profile) -> list[Reason]:
+def _result_reasons(tag: Tag, profile: Profile, *, of_sweep: bool) -> list[Reason]:
     """What only the scores can tell."""
-    found = judge("windows_lt_30", tag.windows.count, Where(tag.capability))
+    found = [] if of_sweep else judge("windows_lt_30", tag.windows.count, Where(tag.capability))
     for standing in tag.standings:
         where = Where(tag.capability, standing.name)
         beyond = [

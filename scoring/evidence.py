@@ -44,6 +44,20 @@ def cell_reasons(frame: Frame, cell: Cell, capability: str, floor: int, fastest:
     return found + _delivery(cell, where, floor) + _overload(cell, where)
 
 
+_OF_ALL_STEPS = ("send_lag", "under_delivered", "bounded_events", "limit_held")
+_OF_SCORES = ("n_small", "windows_lt_30")
+
+
+def of_sweep(below: Iterable[Reason], whole: Iterable[Reason]) -> list[Reason]:
+    """What can be said against a sweep, from its steps below every knee and from all that were asked.
+
+    What we did counts in all steps, for it might have made the knee; what a provider did counts below the knees, since
+    overload beyond is what a sweep is for. That the score rests on little concerns no knee: the score says so itself.
+    """
+    kept = [reason for reason in below if reason.code not in (*_OF_ALL_STEPS, *_OF_SCORES)]
+    return [*kept, *(reason for reason in whole if reason.code in _OF_ALL_STEPS)]
+
+
 def _worker_reasons(worker: Mapping[str, Any], where: Where, arrivals: int) -> list[Reason]:
     windows = worker.get("cpu_windows") or 0
     busy = (worker.get("cpu_busy_windows") or 0) / windows if windows else None

@@ -38,7 +38,7 @@ def score_figure(providers: Sequence[Json], *, mock: bool = False) -> go.Figure:
     for row, provider in enumerate(providers):
         if provider["score"] is not None:
             figure.add_trace(_dot(provider, -row, look[provider["name"]]))
-    figure.update_layout(_layout(len(providers)), annotations=_labels(providers) + ([_stamp()] if mock else []))
+    figure.update_layout(_layout(len(providers)), annotations=_labels(providers) + ([stamp()] if mock else []))
     return figure
 
 
@@ -49,8 +49,8 @@ def _strip(providers: Sequence[Json], dimension: str, shade: str) -> go.Bar:
         y=[_STRIP - row for row, _ in scored],
         x=[p["contributions"][dimension] for _, p in scored],
         text=[points(p["contributions"][dimension]) for _, p in scored],
-        customdata=[_plain(p["name"]) for _, p in scored],
-        hovertemplate=f"%{{customdata}}: %{{x:.1f}} points from {_plain(dimension)}<extra></extra>",
+        customdata=[plain(p["name"]) for _, p in scored],
+        hovertemplate=f"%{{customdata}}: %{{x:.1f}} points from {plain(dimension)}<extra></extra>",
         textposition="inside", insidetextanchor="middle", textangle=0,
         textfont={"size": 12, "color": _STRIP_INK},
         marker={"color": shade, "line": {"width": 0}, "opacity": [_opacity(p) for _, p in scored]},
@@ -66,7 +66,7 @@ def _dot(provider: Json, y: float, look: Look) -> go.Scatter:
         x=[score], y=[y], error_x=whisker, mode="markers", showlegend=False, cliponaxis=False,
         opacity=_opacity(provider),
         marker={"symbol": look.marker, "color": look.colour, "size": 15},
-        hovertemplate=f"{_plain(provider['name'])}: {_score(provider)} points, n = {provider['n']:,}<extra></extra>",
+        hovertemplate=f"{plain(provider['name'])}: {_score(provider)} points, n = {provider['n']:,}<extra></extra>",
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def _labels(providers: Sequence[Json]) -> list[Json]:
     for row, provider in enumerate(providers):
         tie = "".join(letter for letter in provider["tie"] or "" if letter in shared)
         rank = _DASH if provider["rank"] is None else provider["rank"]
-        name = f"{rank}  <b>{_plain(_short(provider['name']))}</b>{f'  tie {tie}' if tie else ''}"
+        name = f"{rank}  <b>{plain(_short(provider['name']))}</b>{f'  tie {tie}' if tie else ''}"
         labels.append(_label(name, (0, _LABEL - row), "left", font={"size": 14}))
         labels.append(_label(_chances(provider), (100, _LABEL - row), "right", opacity=0.75))
         if provider["score"] is not None:
@@ -120,12 +120,12 @@ def _opacity(provider: Json) -> float:
     return 1.0 if provider["rank"] is not None else 0.4
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Plotly reads some markup in its texts: ours is written here, other people's is shown as it is."""
     return html.escape(text).replace("%{", "%&#123;")
 
 
-def _stamp() -> Json:
+def stamp() -> Json:
     """Simulated data must not travel as real data, not even as a screenshot."""
     return {"text": "MOCK DATA", "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False,
             "textangle": -18, "font": {"size": 56}, "opacity": 0.07}  # fmt: skip

@@ -23,7 +23,7 @@ from providers.sample import COLUMNS, ERROR_KINDS, kind_of
 LOCAL = "local"  # the region of a worker that was given none
 _UNREAD = frozenset({
     "session", "turn", "prompt_id", "detail", "finish", "status", "retry_after_s", "server_s", "remote_addr",
-    "served_model", "served_region", "provider_request_id", "provider_cost_usd", "headers_s",
+    "served_model", "served_region", "provider_request_id", "provider_cost_usd", "headers_s", "in_flight",
     "worker_cloud", "endpoint_region", "ttft_bounded", "gap_p50_s", "gap_max_s", "pair", "target_input_tokens",
 })  # fmt: skip
 _LATER = frozenset({"held_s"})  # not in the first files of schema 1: where it is absent it is unknown

@@ -1,99 +1,165 @@
-"""The knee of every provider of a sweep, recomputed from its rows and its manifest alone.
+"""A sweep's knees from its rows: the law of ``providers.knee`` over again, and what every step delivered.
 
-It does not know when the run stopped asking: the law of ``providers.knee`` is applied to the rows that are there.
+It does not know scores. The scorecard of a sweep counts the steps that all providers could bear, told here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
-from providers import knee
-from scoring.cell import clocked, make_cell, output_speed
+from providers.knee import BEYOND, Asked, Knee, Staircase, Step, knee
+from providers.sample import BEFORE_LOAD
+from scoring.cell import Cell, clocked, make_cell, output_speed
 from scoring.frame import Frame
-from scoring.metrics import Terms, meets_slo
+from scoring.metrics import Terms, meets_slo, wilson
+from scoring.quantile import FLOORS, Floats, sample_quantile
 
-Json = dict[str, Any]
+_EDGE_S = 0.001
 
 
-def sweep(frame: Frame, slo: Mapping[str, float]) -> Json | None:
-    """None when the run was no sweep."""
-    target = frame.config.get("attainment")
-    begin = (frame.manifest.get("phases") or {}).get("warmup_at")
-    if target is None or begin is None:
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What one provider did in the part of a step that counts; None where too few requests tell.
+
+    ``tokens_per_s`` are output tokens of successes that came *within* it: an overload delivers no faster than it can.
+    ``output_speed_p50`` is what one user sees. ``best`` says that no other step has more of both.
+    """
+
+    step: Step
+    attainment_lo: float
+    attainment_hi: float
+    tokens_per_s: float
+    output_speed_p50: float | None
+    ttft_p50_s: float | None
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Climbed:
+    name: str
+    capability: str
+    knee: Knee
+    steps: tuple[Delivered, ...]
+
+    @property
+    def borne(self) -> int:
+        """Steps below its knee."""
+        return sum(step.outcome not in BEYOND for step in self.knee.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    stairs: Staircase
+    climbed: tuple[Climbed, ...]
+
+    @property
+    def common(self) -> int:
+        """Steps that all providers bore; the first where one bore none, since all were asked it alike."""
+        return max(1, min((own.borne for own in self.climbed), default=0))
+
+
+def sweep(frame: Frame, slo: Mapping[str, float], unhealthy: Collection[str] = ()) -> Sweep | None:
+    """None where the run was none."""
+    asked = frame.config.get("sweep")
+    begin = (frame.manifest.get("phases") or {}).get("measure_at")
+    if not asked or begin is None:
         return None
-    steps = _steps(frame)
-    providers = {
-        str(name): _provider(rows, begin, steps, slo, target)
-        for name, rows in frame.measured.groupby("provider", observed=True)
-    }
-    return {"attainment": target, "alpha": knee.ALPHA, "settle_share": knee.SETTLE_SHARE, "providers": providers}
+    stairs = Staircase(tuple(asked["rates_rps"]), asked["step_s"], asked["settle_s"], asked["attainment"])
+    rows = frame.samples[~frame.samples["phase"].isin(BEFORE_LOAD)]
+    full = _full_steps(frame, stairs, begin)
+    climbed = []
+    for name, entry in frame.declared.items():
+        cell = make_cell(name, "", rows[rows["provider"] == name], unhealthy)
+        if len(cell.rows):
+            climbed.append(_climbed(cell, str(entry.get("capability") or "default"), stairs, begin, slo, full[name]))
+    return Sweep(stairs, tuple(climbed))
 
 
-def _steps(frame: Frame) -> list[tuple[float, float, float]]:
-    """(settled_s, until_s, rate_rps) of each measured step, in seconds since the warm-up began."""
-    warm_up_s, found, begin_s = frame.config["phases"]["warm_up_s"], [], 0.0
-    for step in frame.config["arrivals"]["steps"]:
-        until_s = step["until_s"]
-        if until_s > warm_up_s:
-            found.append((begin_s + knee.SETTLE_SHARE * (until_s - begin_s), until_s, step["rate_rps"]))
-        begin_s = until_s
-    return found
+def below_knees(frame: Frame, found: Sweep) -> Frame:
+    """The run as if it had ended with the last step that all providers bore: what can be compared."""
+    phases = dict(frame.manifest["phases"])
+    end = phases["measure_at"] + found.common * found.stairs.step_s
+    measured = frame.measured[frame.measured["scheduled_at"] < end]
+    phases["drain_at"] = min(end, phases.get("drain_at") or end)
+    return replace(frame, measured=measured, manifest={**frame.manifest, "phases": phases})
 
 
-def _provider(
-    rows: pd.DataFrame,
-    begin: float,
-    steps: Sequence[tuple[float, float, float]],
-    slo: Mapping[str, float],
-    target: float,
-) -> Json:
-    offset_s = rows["scheduled_at"] - begin
-    judged, told = [], []
-    for settled_s, until_s, rate_rps in steps:
-        own = rows[(offset_s >= settled_s) & (offset_s < until_s) & (rows["error"] != "cut_off")]
-        if not len(own):
-            continue
-        asks, numbers = _asks(own, until_s - settled_s, slo)
-        step = knee.judge(rate_rps, asks, target, len(steps))
-        judged.append(step)
-        told.append({"rate_rps": rate_rps, "n": step.n, "attainment": step.share, "state": step.state, **numbers})
-    found = knee.find(judged, target)
-    return {
-        "capability": str(rows["capability"].iloc[0]),
-        "knee_rps": found.rate_rps,
-        "lo_rps": found.lo_rps,
-        "hi_rps": found.hi_rps,
-        "n": sum(step.n for step in judged),
-        "steps": _on_front(told),
-    }
+def _full_steps(frame: Frame, stairs: Staircase, begin: float) -> dict[str, int]:
+    """How many steps each provider was asked in full: up to their end, and as often as any other."""
+    measured = frame.measured
+    at_s = (measured["scheduled_at"] - begin).to_numpy(dtype=np.float64)
+    drain_at = frame.manifest["phases"].get("drain_at") if frame.manifest.get("complete") else None
+    lasted_s = drain_at - begin if drain_at else at_s.max(initial=0.0)
+    steps = [stairs.step(at) for at in at_s.tolist()]
+    places = np.array([-1 if step is None else step for step in steps], dtype=np.int64)
+    asked = {name: Counter(places[(measured["provider"] == name).to_numpy()].tolist()) for name in frame.declared}
+    most = {number: max(own[number] for own in asked.values()) for number in range(len(stairs.rates_rps))}
+    full = {}
+    for name, own in asked.items():
+        whole = 0
+        for number in range(len(stairs.rates_rps)):
+            if (number + 1) * stairs.step_s > lasted_s + _EDGE_S or own[number] < most[number]:
+                break
+            whole += 1
+        full[name] = whole
+    return full
 
 
-def _asks(rows: pd.DataFrame, length_s: float, slo: Mapping[str, float]) -> tuple[list[knee.Ask], Json]:
-    cell = make_cell("", "", rows)
-    good = meets_slo(cell, Terms("response", length_s, slo)) > 0
-    ttft = clocked(cell, "ttft_s", "response")
-    columns = zip(cell.scheduled_at, good, np.nan_to_num(cell.column("in_flight")), ttft, strict=True)
-    asks = [knee.Ask(float(at), bool(met), float(n), None if np.isnan(t) else float(t)) for at, met, n, t in columns]
-    speeds = output_speed(cell)[cell.ok]
-    speeds = speeds[~np.isnan(speeds)]
-    made = float(np.nansum(np.where(cell.ok, cell.column("output_tokens"), 0)))
-    return asks, {
-        "output_tokens_per_s": made / length_s,
-        "output_speed_p50": float(np.median(speeds)) if len(speeds) else None,
-        "ttft_p50_s": float(np.nanmedian(ttft)) if (~np.isnan(ttft)).any() else None,
-    }
+def requests_of(cell: Cell, begin: float, slo: Mapping[str, float]) -> list[Asked]:
+    """On the response clock, as the load process saw them."""
+    at_s = cell.scheduled_at - begin
+    until_s = at_s + np.nan_to_num(clocked(cell, "end_s", "response"))
+    ttft_s = clocked(cell, "ttft_s", "response")
+    good = meets_slo(cell, Terms("response", 1.0, slo)) > 0
+    columns = zip(at_s.tolist(), until_s.tolist(), ttft_s.tolist(), good.tolist(), cell.counted.tolist(), strict=True)
+    return [Asked(at, end, None if t != t else t, ok if counted else None) for at, end, t, ok, counted in columns]  # noqa: PLR0124 - nan
 
 
-def _on_front(steps: list[Json]) -> list[Json]:
-    """Marked where no other step gives both more tokens/s and at least the speed per user."""
+def _climbed(
+    cell: Cell, capability: str, stairs: Staircase, begin: float, slo: Mapping[str, float], full: int
+) -> Climbed:
+    found = knee(stairs, requests_of(cell, begin, slo), full)
+    steps = [_delivered(cell, stairs, index, step, begin) for index, step in enumerate(found.steps)]
+    return Climbed(cell.provider, capability, found, tuple(_marked(steps)))
 
-    def beaten(step: Json) -> bool:
-        mine = (step["output_tokens_per_s"], step["output_speed_p50"] or 0)
-        others = [(other["output_tokens_per_s"], other["output_speed_p50"] or 0) for other in steps]
-        return any(a >= mine[0] and b >= mine[1] and (a, b) != mine for a, b in others)
 
-    return [{**step, "pareto": step["output_speed_p50"] is not None and not beaten(step)} for step in steps]
+def _delivered(cell: Cell, stairs: Staircase, index: int, step: Step, begin: float) -> Delivered:
+    from_s, until_s = stairs.part(index)
+    at_s = cell.scheduled_at - begin
+    made = _streamed_tokens(cell, from_s + begin, until_s + begin)
+    own = (at_s >= from_s) & (at_s < until_s)
+    lo, hi = wilson(step.attainment or 0.0, step.n)
+    return Delivered(
+        step, lo, hi, made / (until_s - from_s),
+        _median(output_speed(cell)[own & cell.ok]), _median(clocked(cell, "ttft_s", "response")[own]),
+    )  # fmt: skip
+
+
+def _streamed_tokens(cell: Cell, from_at: float, until_at: float) -> float:
+    """Output tokens of successes between two instants, each answer's spread evenly from its first to its last."""
+    first = cell.scheduled_at + clocked(cell, "ttft_s", "response")
+    last = np.maximum(cell.scheduled_at + clocked(cell, "e2e_s", "response"), first + _EDGE_S)
+    within = np.maximum(np.minimum(last, until_at) - np.maximum(first, from_at), 0.0) / (last - first)
+    return float(np.nansum(np.where(cell.ok, within * cell.column("output_tokens"), 0.0)))
+
+
+def _median(values: Floats) -> float | None:
+    known = values[~np.isnan(values)]
+    return sample_quantile(known, 0.5) if len(known) >= FLOORS[0.5] else None
+
+
+def _marked(steps: Sequence[Delivered]) -> list[Delivered]:
+    def beaten(own: Delivered) -> bool:
+        speed = own.output_speed_p50 or 0.0
+        return any(
+            other.tokens_per_s >= own.tokens_per_s
+            and (other.output_speed_p50 or 0.0) >= speed
+            and (other.tokens_per_s, other.output_speed_p50) != (own.tokens_per_s, own.output_speed_p50)
+            for other in steps
+        )
+
+    return [replace(step, best=step.output_speed_p50 is not None and not beaten(step)) for step in steps]

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from providers.notation import chance, digits, duration, figure, points
 from scoring.doubts import accepted, capital, checked, grouped, said
-from scoring.knee_report import print_sweep
+from scoring.knee_words import print_sweep
 
 Json = Mapping[str, Any]
 _STYLE = {"VALID": "bold green", "DEGRADED": "bold yellow", "INVALID": "bold red", "NOTE": "dim"}
@@ -32,7 +32,8 @@ def print_report(summary: Json, console: Console | None = None) -> None:
     console = console or Console(highlight=False, markup=False, emoji=False)
     _print_head(summary, console)
     _print_verdict(summary, console)
-    print_sweep(summary, console)
+    if summary.get("sweep"):
+        print_sweep(summary["sweep"], console)
     for tag in summary["tags"]:
         console.print()
         console.print(Text(tag["capability"], style="italic"))
@@ -50,6 +51,8 @@ def _print_head(summary: Json, console: Console) -> None:
     load = f"{digits(arrivals.get('rate_rps') or 0)} requests/s per provider"
     if arrivals.get("kind") == "closed":
         load = f"{arrivals.get('users')} users"
+    elif steps := arrivals.get("steps"):
+        load = f"{digits(steps[0]['rate_rps'])} to {digits(steps[-1]['rate_rps'])} requests/s per provider"
     facts = [run["workload"], arrivals.get("kind"), load, f"{duration(run['window_s'])}", summary["profile"]["name"]]
     console.print()
     console.print(Text(f"Run {run['run_id']}", style="bold"))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scoring.doubts import accepted
+from scoring.knee_words import sweep_lines
 
 COLUMNS = ("provider", "capability", "scenario", "region", "metric", "unit", "value", "lo", "hi", "n")
 ALL_REGIONS = "all"
@@ -24,7 +25,8 @@ def to_csv(summary: Mapping[str, Any]) -> str:
         for provider in tag["providers"]:
             who = (provider["name"], tag["capability"], summary["run"]["workload"])
             writer.writerows([*who, *line] for line in _lines(provider))
-    writer.writerows(_knees(summary))
+    for *where, value, lo, hi, n in sweep_lines(summary.get("sweep"), summary["run"]["workload"]):
+        writer.writerow([*where, *map(_number, (value, lo, hi)), n])
     return text.getvalue()
 
 
@@ -38,20 +40,6 @@ def _lines(provider: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
         for name, figure in metrics.items():
             numbers = (figure["value"], figure["lo"], figure["hi"])
             yield region, name, figure["unit"], *map(_number, numbers), figure["n"]
-
-
-def _knees(summary: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Of a sweep: the knee with its interval and, as a scenario of its own, every step."""
-    for name, found in (summary.get("sweep") or {}).get("providers", {}).items():
-        who, load = (name, found["capability"]), summary["run"]["workload"]
-        numbers = map(_number, (found["knee_rps"], found["lo_rps"], found["hi_rps"]))
-        yield *who, load, ALL_REGIONS, "knee_rps", "requests/s", *numbers, found["n"]
-        for step in found["steps"]:
-            at = f"{load}@{step['rate_rps']:.6g}"
-            for metric, unit in (
-                ("attainment", "share"), ("output_tokens_per_s", "tokens/s"), ("output_speed_p50", "tokens/s"),
-            ):  # fmt: skip
-                yield *who, at, ALL_REGIONS, f"step_{metric}", unit, _number(step[metric]), "", "", step["n"]
 
 
 def _number(value: float | None) -> str:

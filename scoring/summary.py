@@ -14,7 +14,7 @@ from typing import Any
 
 from providers.reasons import LEVELS, NOTE
 from scoring.analysis import Analysis
-from scoring.knee import sweep
+from scoring.knee_words import sweep_json
 from scoring.metrics import SCORABLE, Figure
 from scoring.profile import Profile
 from scoring.score import point_worth
@@ -37,10 +37,9 @@ def summarize(analysis: Analysis) -> Json:
         "bootstrap": min((tag["bootstrap"] for tag in tags), key=lambda b: b["windows"]),
         "verdict": _verdict(analysis.level, analysis.reasons),
         "accepted_invalid": analysis.accepted_invalid,
+        "sweep": sweep_json(analysis.sweep, analysis.slo),
         "tags": tags,
     }
-    if found := sweep(analysis.frame, analysis.slo):
-        whole["sweep"] = found
     rounded: Json = nine_digits(whole)
     return rounded
 

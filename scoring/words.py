@@ -14,6 +14,7 @@ from typing import Any
 from providers.notation import chance, duration, percent, points, seconds
 from providers.reasons import INVALID
 from scoring.analysis import Analysis
+from scoring.knee_words import compare_command
 from scoring.standing import FAILED, NO_SCORE, NOT_ELIGIBLE
 from scoring.standing import INVALID as INVALID_STATUS
 from scoring.tag import Tag
@@ -116,6 +117,8 @@ def next_step(tag: Tag, analysis: Analysis) -> Step:
         return Step(f"{bad.remedy}, then", command(manifest))
     if not manifest.get("complete"):
         return Step("run it to its end", command(manifest))
+    if analysis.sweep:
+        return Step("compare them at a rate that all can bear", compare_command(command(manifest), analysis.sweep))
     unpriced = [s.name for s in tag.standings if s.status == NO_SCORE and "price" in (s.reason or "")]
     if unpriced:
         return Step(f"declare 'price' of {_list(unpriced)} in the providers file, then", command(manifest))

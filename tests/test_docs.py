@@ -35,16 +35,17 @@ QUICK = "tests/e2e/data/quick.yaml"
 PROBE = """
 import json
 from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
-from locustfiles.engine import harness, options, self_check, sweep
+from locustfiles.engine import harness, options, self_check, staircase
 parser = get_empty_argument_parser()
 setup_parser_arguments(parser)
 known = len(parser._actions)
 options.add_flags(parser)
-ours = len(parser._actions)
-sweep.add_flags(parser)
+plain = len(parser._actions)
+staircase.add_sweep_flags(parser)
+told = lambda actions: {action.option_strings[0]: [action.env_var, action.default] for action in actions}
 print(json.dumps({
-    "flags": {action.option_strings[0]: [action.env_var, action.default] for action in parser._actions[known:ours]},
-    "sweep": {action.option_strings[0]: action.env_var for action in parser._actions[ours:]},
+    "flags": told(parser._actions[known:plain]),
+    "sweep_flags": told(parser._actions[plain:]),
     "known": [name for action in parser._actions for name in action.option_strings],
     "refused": list(options._REFUSED),
     "self_check": self_check.COLUMNS,
@@ -109,12 +110,6 @@ def quoted(text):
 
 def normalized(text):
     return " ".join(text.split())
-
-
-def test_every_flag_of_a_sweep_stands_with_its_variable(engine):
-    """In a table of their own, in the order of the code."""
-    table = [row for row in rows(section(page("locustfiles/README.md"), "## Sweep")) if row[0].startswith("--")]
-    assert engine["sweep"] == {row[0]: row[1] for row in table}
 
 
 # ---- providers/README.md
@@ -199,12 +194,13 @@ def flags_of_providers():
 # ---- locustfiles/README.md
 
 
-def test_every_harness_flag_stands_with_its_variable_and_default(engine):
+@pytest.mark.parametrize(("heading", "known"), [("## Flags", "flags"), ("## The sweep", "sweep_flags")])
+def test_every_harness_flag_stands_with_its_variable_and_default(engine, heading, known):
     """Where there is no default, words say what happens."""
-    table = [row for row in rows(section(page("locustfiles/README.md"), "## Flags")) if len(row) == 4]
-    assert [[flag, variable] for flag, (variable, _) in engine["flags"].items()] == [row[:2] for row in table]
+    table = [row for row in rows(section(page("locustfiles/README.md"), heading)) if len(row) == 4]
+    assert [[flag, variable] for flag, (variable, _) in engine[known].items()] == [row[:2] for row in table]
     for flag, _, told, _ in table:
-        default = engine["flags"][flag][1]
+        default = engine[known][flag][1]
         if default not in (None, "", False):
             assert default == type(default)(told.removesuffix(" s")), flag
 

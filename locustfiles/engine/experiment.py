@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from locustfiles.engine.arrivals import Steps, busiest, offsets_s, stepped
 from locustfiles.engine.shape import Level
+from providers.knee import ALPHA, Staircase
 from providers.roster import Roster
 from providers.sample import Phase
 from providers.trace import Trace
@@ -54,9 +55,9 @@ class Experiment:
     place: Place
     levels: tuple[Level, ...] = ()  # closed loop: users that come and go; ``users`` are the most of them
     steps: Steps = ()  # open loop: rates that take turns, in place of rate_rps
-    attainment: float | None = None  # of a sweep: the share of requests that must meet every SLO
     trace: Trace | None = None  # open loop: its instants; the workload has its lengths
     probe: bool = False
+    sweep: Staircase | None = None  # open loop: what the steps are for
     stops_early: bool = False  # may end before its plan is through: the plan is then no promise of its cost
 
     @property
@@ -85,12 +86,12 @@ class Experiment:
             "workload": self.workload.model_dump(mode="json"),
             "phases": {"warm_up_s": self.warm_up_s, "window_s": self.window_s, "drain_s": self.drain_s},
             "slo": self.slo,
-            "attainment": self.attainment,
             "seed": self.seed,
             "pairing": self.pairing,
             "max_cost_usd": self.max_cost_usd,
             "cold_start": self.cold_start,
             "probe": self.probe,
+            "sweep": self.sweep and asdict(self.sweep) | {"alpha": ALPHA},
         }
 
     @property

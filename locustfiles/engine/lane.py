@@ -217,6 +217,7 @@ class Lane:
             finish=reply.finish,
             detail=self._harmless(words_of(failure, exchange.status, exchange.headers)) if failure else "",
             retry_after_s=failure.retry_after_s if failure else None,
+            server_s=reply.served.server_s,
             in_flight=in_flight,
             connection=exchange.connection,
             remote_addr=exchange.remote_addr,

@@ -52,7 +52,7 @@ class Measurement:
         self.timetable = Timetable(experiment.warm_up_s, experiment.window_s, start_at=time.time())
         self.load = Load(experiment, self.timetable, Budget(experiment.max_cost_usd), {})
         self.ended = "running"
-        self._names, self._environment = names, environment
+        self.names, self._environment = names, environment
         self._manifest: dict[str, Any] = manifest.opening(experiment, self.run.run_id) | {"edits": [], "probe": None}
         self.watch: Watch | None = None
         self.live: Live | None = None
@@ -69,7 +69,7 @@ class Measurement:
     def open(self) -> None:
         """Simulator, sockets, preflight; RunError when one of them cannot be had."""
         experiment = self.experiment
-        taking_part = [p for p in experiment.roster.providers if p.name in self._names]
+        taking_part = [p for p in experiment.roster.providers if p.name in self.names]
         self._recorder = Recorder(self.run.samples, [p.name for p in taking_part], self._environment)
         self._files.callback(self._recorder.close)
         if any(provider.type == "mock" for provider in taking_part):
@@ -82,7 +82,7 @@ class Measurement:
         self._health = Health(transport, self.timetable)
         self._health.start()
         self._files.callback(self._health.stop)
-        self.watch = watch = Watch(experiment, self._names, self.timetable, self._health, self._self_check(transport))
+        self.watch = watch = Watch(experiment, self.names, self.timetable, self._health, self._self_check(transport))
         self.load.watchers += [watch.add, self._health.add]
         if (experiment.preflight or experiment.cold_start) and self.load.asking:
             samples = preflight(self.load, list(self._lanes.values()))
@@ -154,6 +154,7 @@ class Measurement:
         self.load.asking = False
         if self._cut_short is None:
             self._cut_short = not (self.timetable.over(time.time()) or self.load.all_retired)
+            self._end_window_early()
         limit = time.monotonic() + self.experiment.drain_s
         while self._owing() and time.monotonic() < limit and not self._abort:
             gevent.sleep(_DRAIN_WATCH_S)
@@ -163,6 +164,12 @@ class Measurement:
                 lane.cut_off()
             gevent.sleep(_DRAIN_WATCH_S)
         gevent.killall([greenlet for greenlet in (self._pump, self._steps) if greenlet is not None])
+
+    def _end_window_early(self) -> None:
+        """With every provider retired the window ends now: the rest of it was offered to nobody."""
+        now = time.time()
+        if self.load.all_retired and not self.timetable.over(now):
+            self.timetable.drain_at = now
 
     def abort(self) -> None:
         """Wait for nothing any more."""

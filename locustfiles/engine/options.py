@@ -18,6 +18,7 @@ from locustfiles.engine.arrivals import OPEN_KINDS
 from locustfiles.engine.experiment import Place
 
 DEFAULT_PROVIDERS = "providers/mock.yaml"
+GROUP = "Nephoscope"
 _REFUSED = {
     "--host": "every provider has its own address in the providers file; write base_url there",
     "--stop-timeout": "the drain waits for requests in flight; set --drain",
@@ -67,11 +68,11 @@ def add_flags(parser: Any) -> None:
         _refuse("--master, --worker and --processes: not in this version; run one process")
     parser.allow_abbrev = False  # an abbreviated --providers would be unknown to the early reader
     parser.error = _refuse
-    flags = parser.add_argument_group("Nephoscope")
+    flags = parser.add_argument_group(GROUP)
     for name, kind, default, text in FLAGS:
-        _add(flags, name, kind, default, text)
+        add_flag(flags, name, kind, default, text)
     for name, text in _SWITCHES:
-        _add(flags, name, None, False, text)
+        add_flag(flags, name, None, False, text)
     for action in parser._actions:  # noqa: SLF001 - argparse has no public way to reach an existing flag
         if "--web-host" in action.option_strings:
             action.default = "127.0.0.1"
@@ -110,7 +111,7 @@ _READ_EARLY = ("--providers", "--results", "--region", "--cloud")
 IN_WEB_FORM = ("--rate", "--warm-up", "--drain", "--seed")
 
 
-def _add(flags: Any, name: str, kind: Any, default: Any, text: str) -> None:
+def add_flag(flags: Any, name: str, kind: Any, default: Any, text: str) -> None:
     variable = f"LOCUST_{name.strip('-').replace('-', '_').upper()}"
     shown = (
         text

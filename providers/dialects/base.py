@@ -74,6 +74,11 @@ def amount(value: object) -> float | None:
     return float(value)
 
 
+def milliseconds_s(text: str | None) -> float | None:
+    """A header's milliseconds in seconds; None for whatever is no plain number."""
+    return int(text) / 1000 if text and len(text) < 10 and text.isascii() and text.isdecimal() else None
+
+
 @dataclass(slots=True)
 class Finish:
     """``ends`` is false where the format promises a terminal marker of its own, still to come."""
@@ -84,11 +89,12 @@ class Finish:
 
 @dataclass(slots=True)
 class Served:
-    """Who answered, by its own word."""
+    """Who answered, by its own word, and how long it says that took."""
 
     model: str = ""
     region: str = ""
     request_id: str = ""
+    server_s: float | None = None
 
 
 @dataclass(slots=True)

@@ -24,7 +24,9 @@ from providers.dialects.base import (
     Prompt,
     Served,
     Usage,
+    amount,
     count,
+    milliseconds_s,
 )
 from providers.dialects.eventstream import EventStreamFramer, message, stream_failure
 from providers.dialects.failures import failure_of
@@ -65,7 +67,8 @@ class BedrockConverse:
         return refused(status, headers, body)
 
     def served(self, headers: Mapping[str, str]) -> Served:
-        return Served(request_id=headers.get("x-amzn-requestid", ""))
+        took = milliseconds_s(headers.get("x-amzn-bedrock-invocation-latency"))  # of InvokeModel
+        return Served(request_id=headers.get("x-amzn-requestid", ""), server_s=took)
 
 
 def conversation(prompt: Prompt, provider: Provider) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def told(kind: str, event: Mapping[str, Any]) -> list[Event]:
         case "messageStop":
             return [Finish(_FINISH.get(event["stopReason"], "other"), ends=False)]
         case "metadata":
-            return [_usage(event.get("usage") or {}), End()]
+            return [_usage(event.get("usage") or {}), *_took(event), End()]
     return []
 
 
@@ -107,7 +110,12 @@ def answer(body: Mapping[str, Any]) -> list[Event]:
         events += said("answer", block.get("text"), *(part.get("text") for part in cited))
         events += said("tool", call.get("name"), call.get("input"))
     finish = Finish(_FINISH.get(body["stopReason"], "other"))
-    return [*events, finish, _usage(body.get("usage") or {}), End()]
+    return [*events, finish, _usage(body.get("usage") or {}), *_took(body), End()]
+
+
+def _took(told: Mapping[str, Any]) -> list[Event]:
+    latency_ms = amount((told.get("metrics") or {}).get("latencyMs"))
+    return [] if latency_ms is None else [Served(server_s=latency_ms / 1000)]
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:

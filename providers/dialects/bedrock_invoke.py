@@ -62,7 +62,8 @@ def _asked(prompt: Prompt, provider: Provider) -> dict[str, Any]:
     if _TEXT_ONLY.search(model):
         return {"prompt": _mistral(prompt), **present({"max_tokens": most}), **sampling}
     turns = [{"role": role, "content": content} for role, content in prompt.messages]
-    return {"messages": turns, **present({wanted.max_tokens_field: most}), **sampling}
+    field = "max_completion_tokens" if "openai." in model else wanted.max_tokens_field  # it refuses the older name
+    return {"messages": turns, **present({field: most}), **sampling}
 
 
 def _llama(prompt: Prompt, model: str) -> str:

@@ -20,6 +20,7 @@ from providers.dialects.base import (
     Prompt,
     Served,
     Usage,
+    amount,
     count,
 )
 from providers.dialects.failures import failure_inside, failure_of
@@ -64,7 +65,8 @@ class Ollama:
         if not line.get("done"):
             return events
         reason = _FINISH.get(line.get("done_reason") or "stop", "other")  # older servers give no reason
-        model = Served(model=str(line.get("model") or ""))
+        took_ns = amount(line.get("total_duration"))
+        model = Served(str(line.get("model") or ""), server_s=None if took_ns is None else took_ns / 1e9)
         return [*events, Finish(reason), _usage(line), model, End()]
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:

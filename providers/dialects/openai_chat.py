@@ -26,6 +26,7 @@ from providers.dialects.base import (
     HttpRequest,
     Prompt,
     Served,
+    milliseconds_s,
 )
 from providers.dialects.failures import failure_of
 from providers.dialects.frame import counted, said
@@ -65,7 +66,8 @@ class OpenAIChat:
 
     def served(self, headers: Mapping[str, str]) -> Served:
         request_id = headers.get("apim-request-id") or headers.get("x-request-id") or headers.get("x-generation-id")
-        return Served(region=headers.get("x-ms-region", ""), request_id=request_id or "")
+        took = headers.get("openai-processing-ms") or headers.get("x-envoy-upstream-service-time")
+        return Served("", headers.get("x-ms-region", ""), request_id or "", milliseconds_s(took))
 
 
 def told(chunk: Mapping[str, Any]) -> list[Event]:

@@ -193,9 +193,10 @@ def _note(reply: Reply, event: Event) -> None:
 
 
 def _merged(before: Served, now: Served) -> Served:
-    if now.model == before.model and not now.region and not now.request_id:  # as every frame but the first repeats it
-        return before
-    return Served(now.model or before.model, now.region or before.region, now.request_id or before.request_id)
+    if now.model == before.model and not now.region and not now.request_id and now.server_s is None:
+        return before  # every frame but the first repeats the model
+    took = before.server_s if now.server_s is None else now.server_s
+    return Served(now.model or before.model, now.region or before.region, now.request_id or before.request_id, took)
 
 
 def _known(before: Usage, now: Usage) -> Usage:

@@ -248,3 +248,17 @@ def test_who_served_stands_in_the_headers():
     azure = {"x-ms-region": "Sweden Central", "apim-request-id": "a", "x-request-id": "b"}
     assert Served(region="Sweden Central", request_id="a") == CHAT.served(azure)
     assert Served(request_id="b") == CHAT.served({"x-request-id": "b"})
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"openai-processing-ms": "1250", "x-envoy-upstream-service-time": "1300"}, 1.25),
+        ({"x-envoy-upstream-service-time": "7"}, 0.007),
+        ({}, None), ({"openai-processing-ms": "-1"}, None), ({"openai-processing-ms": "soon"}, None),
+        ({"openai-processing-ms": "9" * 400}, None), ({"openai-processing-ms": "²"}, None),
+    ],
+)  # fmt: skip
+def test_how_long_it_took_is_what_the_provider_says(headers, seconds):
+    """OpenAI's own word before that of the proxy in front of it; nonsense is unknown."""
+    assert seconds == CHAT.served(headers).server_s

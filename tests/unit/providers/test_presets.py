@@ -88,6 +88,26 @@ providers:
     assert ("aws-sigv4", "us-west-2", "work", "other") == (d.auth.kind, d.auth.region, d.auth.profile, d.cloud)
 
 
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ("type: openai, model: m", "max_completion_tokens"),
+        ("type: azure-openai, resource: r, model: m", "max_completion_tokens"),
+        ("type: bedrock, region: us-east-1, model: m, dialect: openai-chat", "max_completion_tokens"),
+        ("type: openai, model: m, dialect: openai-completions", "max_tokens"),
+        ("type: openai, model: m, dialect: openai-responses", "max_tokens"),
+        ("type: azure-openai, resource: r, model: m, dialect: openai-responses", "max_tokens"),
+        ("type: bedrock, region: us-east-1, model: m", "max_tokens"),
+    ],
+)
+def test_the_cap_has_its_newer_name_where_openais_chat_is_spoken(load, monkeypatch, fields, field):
+    """Bedrock refuses the older one, too; no other format has the name, and nobody is warned of a key not written."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    roster = load(f"providers: [{{name: a, {fields}}}]")
+    assert (field, ()) == (roster.providers[0].request.max_tokens_field, tuple(roster.warnings))
+
+
 def test_any_other_entry_passes_unchanged():
     """Mock and http, and what is no type at all."""
     for entry in ({"type": "http", "name": "a"}, {"type": 5}, {}):

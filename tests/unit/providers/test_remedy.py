@@ -68,6 +68,25 @@ def test_every_kind_of_failure_has_a_next_step():
     assert "api.test" in next_step(provider(), Failure("connection", "x"))
 
 
+@pytest.mark.parametrize(
+    ("message", "step"),
+    [
+        (
+            "The 'max_tokens' parameter is not supported, use 'max_completion_tokens' instead",
+            "request.max_tokens_field",
+        ),
+        ("`temperature` is deprecated for this model.", "request.temperature to null"),
+        ("Unsupported value: 'temperature' does not support 0 with this model.", "request.temperature to null"),
+        ("Extra inputs are not permitted: stream_options", "request.extra_body to {stream_options: null}"),
+        ("max_tokens: 9000 > 8192, which is the maximum", "check model 'm'"),
+        ("The provided model identifier is invalid.", "check model 'm'"),
+    ],
+)
+def test_a_refused_setting_is_told_by_the_key_that_changes_it(message, step):
+    """Words of Bedrock, Anthropic, OpenAI and Mistral; a model that is not there is another matter."""
+    assert step in next_step(provider(), Failure("bad_request", message))
+
+
 def test_a_refused_key_is_told_by_its_variable(load, monkeypatch):
     """'set AZURE_OPENAI_API_KEY', as a person would."""
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "abcde")

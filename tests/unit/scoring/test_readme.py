@@ -11,7 +11,7 @@ import pytest
 
 from providers.notation import figure as shown
 from providers.reasons import NOTE, RULES
-from scoring.cold import METRICS
+from scoring import cold, probe
 from scoring.metrics import SCORABLE, error_rate, wilson
 from scoring.profile import Profile, load_profile
 from scoring.quantile import FLOORS
@@ -34,9 +34,10 @@ def test_every_metric_stands_once_with_its_unit_and_direction(plain):
     for names, unit, better, _ in table("metric | unit | better | definition"):
         listed |= dict.fromkeys(re.findall(r"`(\w+)`", names), (unit, better))
     figures = plain["tags"][0]["providers"][0]["metrics"]
-    cold = {name: (unit, "-") for name, unit in METRICS.items()}  # of runs that asked for a cold start
+    asked_for = cold.METRICS | dict.fromkeys(probe.METRICS, "share")  # by --cold-start and --probe
+    special = {name: (unit, "-") for name, unit in asked_for.items()}
     expected = {name: (f["unit"], SCORABLE.get(name, ("", "-"))[1]) for name, f in figures.items()}
-    assert expected | cold | {"score": ("points", "-")} == listed
+    assert expected | special | {"score": ("points", "-")} == listed
 
 
 def test_every_field_of_the_summary_stands(plain):

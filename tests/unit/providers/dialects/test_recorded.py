@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.dialects import DIALECTS
 from providers.dialects.base import End, Failure, Finish
+from providers.dialects.reply import Arrival, read_reply
 from tests.unit.providers.dialects.recorded import DATA, RECORDINGS, STREAMS, events, framed, has_content
 
 each = pytest.mark.parametrize("recording", RECORDINGS, ids=lambda one: one.file)
@@ -120,3 +122,19 @@ def test_noise_inside_a_stream_never_raises(recording, noise, data):
     at = data.draw(st.integers(0, len(wire)))
     reply = recording.read([wire[:at] + noise + wire[at:]])
     assert reply.failure is None or isinstance(reply.failure, Failure)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "frame", "seconds"),
+    [
+        ("bedrock-converse", {"output": {"message": {"content": []}}, "stopReason": "end_turn",
+                              "metrics": {"latencyMs": 1551}}, 1.551),
+        ("bedrock-converse", {"output": {"message": {"content": []}}, "stopReason": "end_turn"}, None),
+        ("ollama", {"model": "m", "done": True, "total_duration": 2_500_000_000}, 2.5),
+        ("ollama", {"model": "m", "done": True, "total_duration": "long"}, None),
+    ],
+)  # fmt: skip
+def test_how_long_it_took_stands_where_the_format_says_it(dialect, frame, seconds):
+    """In the last frame; later than the headers, so it wins."""
+    reply = read_reply(DIALECTS[dialect], 200, {}, [Arrival(0.1, orjson.dumps(frame) + b"\n")], stream=False)
+    assert seconds == reply.served.server_s

@@ -130,6 +130,8 @@ BODIES = [
      "prompt": "<s>[INST] Be brief.\n\nHi [/INST]Yes?</s>[INST] Go [/INST]"}),
     ("bedrock-invoke", "mistral.mistral-large-2407-v1:0", {"messages": ALL, "max_tokens": 9, "temperature": 0.5,
      "top_p": 0.9}),
+    ("bedrock-invoke", "openai.gpt-oss-120b-1:0", {"messages": ALL, "max_completion_tokens": 9, "temperature": 0.5,
+     "top_p": 0.9}),
     ("vertex-gemini", "m", {"contents": [{"role": "user", "parts": [{"text": "Hi"}]},
      {"role": "model", "parts": [{"text": "Yes?"}]}, {"role": "user", "parts": [{"text": "Go"}]}],
      "systemInstruction": {"parts": [{"text": "Be brief."}]},
