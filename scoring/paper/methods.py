@@ -74,7 +74,7 @@ def _price(price: Json) -> str:
             ("input_per_1m", "per 1M input tokens"), ("output_per_1m", "per 1M output tokens"),
             ("per_request", "per request"), ("hourly_usd", "per hour and replica"),
         )
-        if price.get(key) is not None
+        if price.get(key) is not None and (price[key] or key != "per_request")
     ]  # fmt: skip
     as_of = f" as of {_code(price['as_of'])}" if price.get("as_of") else ""
     source = f" from {_code(price['source'])}" if price.get("source") else ""
@@ -93,6 +93,9 @@ def _load(summary: Json, manifest: Json) -> Iterator[str]:
         rate = digits(float(arrivals["rate_rps"])) if arrivals.get("rate_rps") else "a varying number of"
         yield f"Load was open: {_code(arrivals.get('kind'))} arrivals of {rate} requests per second and provider,"
         yield "whatever the answers took."
+    if sweep := summary["sweep"]:
+        rates = ", ".join(digits(rate) for rate in sweep["rates_rps"])
+        yield f"The rate climbed in steps of {digits(sweep['step_s'])} s: {rates} requests per second."
     yield _pairing(config.get("pairing"))
     yield f"After {digits(float(phases.get('warm_up_s') or 0))} s of warm-up, {digits(summary['run']['window_s'])} s"
     yield f"were measured ({summary['run']['requests']:,} requests); failed requests were never retried."
