@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
+from providers.errors import RunError
 from providers.sample import COLUMNS, kind_of
 from scoring.frame import read_table
 
@@ -18,7 +19,12 @@ _TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "str": p
 
 def write_parquet(samples: Path, out: Path) -> None:
     """Empty cells of numbers are nulls: never measured."""
-    table = read_table(samples, {column: _TYPES[kind_of(column)] for column in COLUMNS}, [])
+    try:
+        table = read_table(samples, {column: _TYPES[kind_of(column)] for column in COLUMNS}, [])
+    except pa.ArrowInvalid as error:  # in a column that no score needs
+        raise RunError(
+            f"{samples}: {error}; expected rows as providers.sample writes them, remove the bad row"
+        ) from None
     scratch = out.with_name(f".{out.name}")
     parquet.write_table(table, scratch, compression="zstd", store_schema=False)
     scratch.replace(out)

@@ -103,6 +103,17 @@ def test_parquet_holds_the_rows_of_the_samples(folder):
     assert int((written["tcp_s"] == "").sum()) == int(read["tcp_s"].isna().sum())
 
 
+def test_a_bad_cell_that_no_score_needs_is_refused_in_one_line(tmp_path, capsys):
+    """Scoring passes it by; the Parquet file cannot."""
+    run = Experiment((AWS,), edit=lambda sample: replace(sample, status=999)).write(tmp_path)
+    run.samples.write_text(run.samples.read_text().replace(",999,", ",none,"))
+    assert 0 == main([str(run.path)])
+    assert 2 == main([str(run.path), "--paper"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "samples.csv" in line
+    assert "'none'" in line
+
+
 def test_a_kit_names_no_machine_path(folder):
     """It is made to be published."""
     assert [] == [name for name, data in files(folder).items() if str(folder.parent).encode() in data]
