@@ -62,8 +62,9 @@ _STEPS: dict[str, str] = {
 }
 
 
-# What newer models refuse, or older servers do not know, and the key that changes it.
-_REFUSED: dict[str, str] = {
+# Words for a setting that does not suit the model or the server, and the key that changes it.
+_SETTINGS: dict[str, str] = {
+    "hidden reasoning": "raise request.max_tokens, or ask for less reasoning in request.extra_body",
     "max_completion_tokens": "set request.max_tokens_field to the name that its message wants",
     "stream_options": "set request.extra_body to {stream_options: null}",
     "temperature": "set request.temperature to null: this model takes none but its own",
@@ -74,8 +75,9 @@ def next_step(provider: Provider, failure: Failure) -> str:
     """What to do about a failure, as an imperative."""
     if failure.kind == "auth":
         return _mend_auth(provider, failure.message)
-    if failure.kind == "bad_request" and (key := next((k for k in _REFUSED if k in failure.message), None)):
-        return _REFUSED[key]
+    words = next((words for words in _SETTINGS if words in failure.message), "")
+    if words and failure.kind in ("bad_request", "protocol"):
+        return _SETTINGS[words]
     step = _STEPS.get(failure.kind, "ask again; if it stays, ask the provider")
     return step.format(p=provider, host=urlsplit(provider.base_url).netloc)
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from providers.knee import ALPHA, SATURATED
 from providers.notation import digits, duration, figure, percent
+from providers.reasons import INVALID, VALID
 from scoring.knee import Climbed, Sweep
 
 Json = Mapping[str, Any]
@@ -21,29 +22,30 @@ _NONE = "\N{EN DASH}"
 _OWN_FLAGS = ("--step", "--settle", "--factor", "--max-rate", "--rates", "--attainment", "--rate", "-f", "--locustfile")
 
 
-def sweep_json(found: Sweep | None, slo: Mapping[str, float]) -> dict[str, Any] | None:
+def sweep_json(found: Sweep | None, slo: Mapping[str, float], levels: Mapping[str, str]) -> dict[str, Any] | None:
+    """``levels`` of the verdict by provider: what our side may have made is no knee to rely on."""
     if found is None:
         return None
     stairs = found.stairs
     return {
         "rates_rps": list(stairs.rates_rps), "step_s": stairs.step_s, "settle_s": stairs.settle_s,
         "attainment": stairs.attainment, "alpha": ALPHA, "slo": dict(slo), "common_steps": found.common,
-        "providers": [_provider(own, found) for own in found.climbed],
+        "providers": [_provider(own, found, levels.get(own.name, VALID)) for own in found.climbed],
     }  # fmt: skip
 
 
-def _provider(own: Climbed, found: Sweep) -> dict[str, Any]:
+def _provider(own: Climbed, found: Sweep, level: str) -> dict[str, Any]:
     steps = [
         asdict(part.step)
         | {"attainment": part.step.attainment}
         | {name: value for name, value in asdict(part).items() if name != "step"}
         for part in own.steps
     ]
-    knee = own.knee
+    knee, doubt = own.knee, " INVALID: our side may have made this knee." if level == INVALID else ""
     return {
-        "name": own.name, "capability": own.capability, "rate_rps": knee.rate_rps, "lo_rps": knee.lo_rps,
-        "hi_rps": knee.hi_rps, "cause": knee.cause, "n": sum(part.step.n for part in own.steps),
-        "sentence": _sentence(own, found), "steps": steps,
+        "name": own.name, "capability": own.capability, "level": level, "rate_rps": knee.rate_rps,
+        "lo_rps": knee.lo_rps, "hi_rps": knee.hi_rps, "cause": knee.cause, "n": sum(part.step.n for part in own.steps),
+        "sentence": _sentence(own, found) + doubt, "steps": steps,
     }  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def summarize(analysis: Analysis) -> Json:
         "bootstrap": min((tag["bootstrap"] for tag in tags), key=lambda b: b["windows"]),
         "verdict": _verdict(analysis.level, analysis.reasons),
         "accepted_invalid": analysis.accepted_invalid,
-        "sweep": sweep_json(analysis.sweep, analysis.slo),
+        "sweep": sweep_json(analysis.sweep, analysis.slo, _levels(analysis)),
         "tags": tags,
     }
     rounded: Json = nine_digits(whole)
@@ -118,6 +118,11 @@ def _verdict(level: str, reasons: Sequence[Reason]) -> Json:
         "reasons": [reason for reason in found if reason["level"] != NOTE],
         "notes": [reason for reason in found if reason["level"] == NOTE],
     }
+
+
+def _levels(analysis: Analysis) -> dict[str, str]:
+    climbed = analysis.sweep.climbed if analysis.sweep else ()
+    return {own.name: worst(analysis.concerning(own.capability, own.name)) for own in climbed}
 
 
 def _tag(tag: Tag, analysis: Analysis) -> Json:

@@ -165,8 +165,9 @@ class Harness:
         return experiment
 
     def _taking_part(self) -> list[Provider]:
-        """Positional names and the class picker may leave providers out."""
-        return [user_class.provider for user_class in self.environment.user_classes]
+        """Positional names and the class picker may leave providers out; the picker may change a weight, too."""
+        chosen = self.environment.user_classes
+        return [user_class.provider.model_copy(update={"weight": user_class.weight}) for user_class in chosen]
 
     def _take_over(self) -> None:
         self._options.run_time = None  # the conductor times the window: Locust's own timer would cut the drain off

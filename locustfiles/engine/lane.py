@@ -215,7 +215,7 @@ class Lane:
             status=exchange.status,
             error=failure.kind if failure else "",
             finish=reply.finish,
-            detail=self._harmless(words_of(failure, exchange.status, exchange.headers)) if failure else "",
+            detail=self._harmless(_in_words(failure, exchange)),
             retry_after_s=failure.retry_after_s if failure else None,
             server_s=reply.served.server_s,
             in_flight=in_flight,
@@ -270,6 +270,14 @@ class Lane:
 
 def _estimated_input(job: Job, reply: Reply) -> int | None:
     return job.prompt.target_input_tokens if reply.chunks else None
+
+
+def _in_words(failure: Failure | None, exchange: Exchange) -> str:
+    """The failure, or of a success that it came compressed: its times may then be later than its tokens."""
+    if failure:
+        return words_of(failure, exchange.status, exchange.headers)
+    encoding = exchange.headers.get("content-encoding", "identity")
+    return "" if encoding.lower() == "identity" else f"compressed ({encoding}) although identity was asked"
 
 
 def reply_of(exchange: Exchange, dialect: Dialect, *, stream: bool) -> Reply:

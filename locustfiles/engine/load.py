@@ -21,6 +21,7 @@ from locustfiles.engine.gate import Gate
 from locustfiles.engine.lane import CutOffError, Job, Lane
 from providers.sample import Phase, Sample
 
+AHEAD_S = 10.0  # a signature holds for five minutes, and arrivals may be further apart
 POOL_SIZE = 512  # requests in flight per provider and worker; an arrival beyond is a dropped sample
 
 
@@ -111,7 +112,8 @@ def run_open(load: Load, start_at: float) -> None:
             return
         if owner(experiment.seed, index, load.workers) != load.worker:
             continue
-        # Rendered before its moment, so that the moment itself costs a spawn and a send.
+        # Rendered before its moment, so that the moment itself costs a spawn and a send; but not long before.
+        sleep_until(due - AHEAD_S)
         jobs = {
             name: lane.prepare(experiment.workload, experiment.seed, index, str(index))
             for name, lane in load.lanes.items()

@@ -215,5 +215,7 @@ def _verdict(reply: Reply) -> Failure | None:
     if reply.finish == "error":
         return Failure("server", "the provider ended the answer with an error")
     if not reply.chunks:
-        return Failure("protocol", "the answer held no content")
+        hidden = reply.usage.reasoning_tokens if reply.finish == "length" else None
+        spent = f": its cap went into {hidden} tokens of hidden reasoning" if hidden else ""
+        return Failure("protocol", f"the answer held no content{spent}")
     return None

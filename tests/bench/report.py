@@ -53,7 +53,8 @@ core, and all count; they start all streams at once, as is their default."""
 def report(rows: Sequence[Row], *, facts: dict[str, str], command: str, repeats: int, peers: bool) -> str:
     """The whole results file."""
     title = "# Beside published load generators" if peers else "# Our figures beside the floor and stock Locust"
-    made = f"Made by `{command}`; {repeats} repetitions. Times at ordinary priority are the ones to quote."
+    counted = f"{repeats} repetitions" if repeats > 1 else "one repetition"
+    made = f"Made by `{command}`; {counted}. Times at ordinary priority are the ones to quote."
     parts = [title, made, _facts(facts), tables(rows), "## Method", _METHOD + (_PEERS_METHOD if peers else "")]
     return "\n\n".join([*parts, "## Commands", _commands(rows)]) + "\n"
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +52,29 @@ class Outcome:
         assert len(logged) == len(by_id)
         return by_id
 
+    def check_identity(self) -> None:
+        """Scheduled = finished + failed + dropped + cut_off, to the unit, in every run that was closed."""
+        for run in find_runs(self.results):
+            manifest = run.read_manifest()
+            if manifest["ended"] == "running":
+                continue
+            with run.samples.open(newline="", encoding="utf-8") as file:
+                rows = Counter((row["provider"], _fate(row["error"])) for row in csv.DictReader(file))
+            for name, counts in manifest["counts"].items():
+                fates = {fate: rows[name, fate] for fate in ("finished", "failed", "dropped", "cut_off")}
+                assert counts["scheduled"] == sum(fates.values()), (run.path.name, name, counts, fates)
+                assert counts["dropped"] == fates["dropped"], (run.path.name, name, counts, fates)
+
     def error_lines(self) -> list[str]:
         return [line for line in self.err.splitlines() if line.startswith("Error: ")]
 
 
 Harness = Callable[..., Outcome]
+
+
+def _fate(error: str) -> str:
+    """How a request ended, of the four ways there are."""
+    return error if error in {"dropped", "cut_off"} else "failed" if error else "finished"
 
 
 def free_port() -> int:
@@ -102,7 +121,9 @@ def run_locust(
             if child.poll() is None:
                 child.kill()
                 child.communicate()
-    return Outcome(child.returncode, out, log.read_text(encoding="utf-8"), results)
+    outcome = Outcome(child.returncode, out, log.read_text(encoding="utf-8"), results)
+    outcome.check_identity()
+    return outcome
 
 
 @pytest.fixture

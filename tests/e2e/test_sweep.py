@@ -1,4 +1,4 @@
-"""A sweep as a user runs it: knees where capacity put them, one found retires its provider, the same knees offline."""
+"""A sweep as a user runs it: knees where capacity put them, nothing asked beyond them, the same knees offline."""
 
 from __future__ import annotations
 
@@ -57,14 +57,12 @@ def test_a_provider_is_asked_nothing_more_beyond_its_knee_and_the_other_goes_on(
 
 
 def test_overload_beyond_a_knee_spoils_no_verdict(swept):
-    """Beyond is what a sweep is for: the scorecard counts what all bore, and says how to compare them."""
+    """Beyond is what a sweep is for: the scorecard counts what all bore."""
     summary = json.loads(swept.run.summary.read_text(encoding="utf-8"))
     codes = {reason["code"] for reason in summary["verdict"]["reasons"]}
     assert set() == codes & {"load_unequal", "not_simultaneous", "provider_overloaded", "n_small", "windows_lt_30"}
     assert {"early", "late"} == {provider["name"] for provider in summary["tags"][0]["providers"]}
     assert 1 == len({provider["n"] for provider in summary["tags"][0]["providers"]})
-    assert "compare them at a rate that all can bear" in swept.out
-    assert "sweep.py" not in summary["tags"][0]["next"]["command"]
 
 
 def test_every_step_is_a_row_of_the_table(swept):

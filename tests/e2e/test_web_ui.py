@@ -212,3 +212,14 @@ def test_a_change_of_a_class_before_the_start_is_in_the_manifest(tmp_path):
         edits = _await_end(results, 1)["edits"]
     assert ["user", "swarm", "reset"] == [edit["what"] for edit in edits]
     assert change == edits[0]["asked"]
+
+
+def test_a_weight_that_the_class_picker_changed_decides_how_users_are_shared(tmp_path):
+    """Three shares and one: two users cannot be split so, and one provider would have had none."""
+    with serving(tmp_path, "--arrivals", "closed", "--class-picker") as (address, results):
+        change = {"user_class_name": "Fast", "weight": 3}
+        assert 201 == requests.post(f"{address}/user", json=change, timeout=5).status_code
+        form = {"user_count": 2, "spawn_rate": 1, "run_time": "3s"}
+        said = requests.post(f"{address}/swarm", data=form, timeout=20).text
+        assert "-u 2" in said
+        assert [] == list(find_runs(results))

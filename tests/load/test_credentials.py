@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import gevent
 import pytest
 from gevent.pywsgi import WSGIServer
 
+from locustfiles.engine import load as load_module
 from locustfiles.engine.credentials import EARLY_S, Keyring, pause_s
 from providers.dialects.base import HttpRequest
 from providers.errors import ConfigError
@@ -128,3 +130,20 @@ def test_renewal_comes_well_before_the_end_and_again_where_nothing_new_came(left
     """Five minutes early; halfway where less is left; every ten seconds once it is too late."""
     assert pause == pause_s(left_s)
     assert 300 == EARLY_S
+
+
+def test_a_request_is_signed_shortly_before_its_moment(monkeypatch):
+    """Not when the one before it has left: at a low rate, or in a trace that pauses, it would be too old by then."""
+    monkeypatch.setattr(load_module, "AHEAD_S", 0.1)
+    signed_at: list[float] = []
+    offsets_s = [0.0, 0.5, 1.0]
+    load = SimpleNamespace(
+        experiment=SimpleNamespace(offsets_s=lambda: offsets_s, seed=1, workload=None),
+        timetable=SimpleNamespace(over=lambda _due: False, phase=lambda _due: "measure"),
+        lanes={"a": SimpleNamespace(prepare=lambda *_: signed_at.append(time.time()))},
+        retired=set(), workers=1, worker=0, stopped=lambda: False, admit=lambda *_: False,
+    )  # fmt: skip
+    start = time.time()
+    load_module.run_open(load, start)
+    assert len(offsets_s) == len(signed_at)
+    assert all(start + offset - 0.1 <= at for offset, at in zip(offsets_s, signed_at, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,19 @@ def test_usage_of_an_odd_type_is_unknown_and_costs_no_row(perform, odd):
     if not sample.error:
         assert 12 == sample.output_tokens
     assert to_row(sample) == to_row(from_row(to_row(sample)))
+
+
+@pytest.mark.parametrize(("encoding", "remark"), [("gzip", "compressed (gzip) although identity was asked"), ("", "")])
+def test_success_that_came_compressed_says_so(perform, encoding, remark):
+    """It counts, but a compressor may have held its events back."""
+    body = content("x") + FINISH + DONE
+
+    def script(sock: Any) -> None:
+        named = f"\r\ncontent-encoding: {encoding}\r\n\r\n".encode() if encoding else b"\r\n\r\n"
+        sock.sendall(HEAD.replace(b"\r\n\r\n", named) + chunked(gzip.compress(body) if encoding else body))
+
+    sample = perform(script)
+    assert ("", remark) == (sample.error, sample.detail)
 
 
 def test_secret_that_a_provider_echoes_reaches_no_column(perform):

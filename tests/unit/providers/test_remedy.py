@@ -87,6 +87,12 @@ def test_a_refused_setting_is_told_by_the_key_that_changes_it(message, step):
     assert step in next_step(provider(), Failure("bad_request", message))
 
 
+def test_a_cap_that_thinking_used_up_is_told_by_the_key_that_raises_it():
+    """The dialect is right, and the model said nothing that anyone may see."""
+    failure = Failure("protocol", "the answer held no content: its cap went into 128 tokens of hidden reasoning")
+    assert "raise request.max_tokens" in next_step(provider(), failure)
+
+
 def test_a_refused_key_is_told_by_its_variable(load, monkeypatch):
     """'set AZURE_OPENAI_API_KEY', as a person would."""
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "abcde")

@@ -11,6 +11,7 @@ import pytest
 from locustfiles.engine.climb import asked
 from providers.knee import Staircase
 from providers.knee import knee as knee_of
+from providers.run import Run
 from scoring.__main__ import main
 from scoring.cell import make_cell
 from scoring.frame import read_frame
@@ -109,8 +110,23 @@ def test_an_interrupted_sweep_judges_only_whole_steps(run):
 def test_the_next_command_compares_what_all_bore(run):
     """Without the sweep's own flags, at the highest common rate."""
     found = sweep(read_frame(run), SLO)
-    command = "locust -f locustfiles/sweep.py --headless --rate=20 --step 6s --seed 1"
+    command = run.read_manifest()["command"]
+    step = json.loads(run.summary.read_text(encoding="utf-8"))["tags"][0]["next"]
+    assert {"advice": "compare them at a rate that all can bear", "command": compare_command(command, found)} == step
     assert "locust --headless --seed 1 --rate 25" == compare_command(command, found)
+
+
+def test_a_knee_of_a_run_that_we_spoiled_says_so(run, tmp_path):
+    """INVALID stands beside the knee, not only above the report."""
+    manifest = run.read_manifest()
+    manifest["workers"][0]["loop_lag_p99_s"] = 0.5
+    spoiled = Run(tmp_path)
+    spoiled.write_manifest(manifest)
+    spoiled.samples.write_bytes(run.samples.read_bytes())
+    assert 3 == main([str(tmp_path)])
+    knees = json.loads(spoiled.summary.read_text(encoding="utf-8"))["sweep"]["providers"]
+    assert ["INVALID", "INVALID"] == [own["level"] for own in knees]
+    assert all("INVALID: our side may have made this knee." in own["sentence"] for own in knees)
 
 
 def test_the_figure_draws_steps_and_marks_what_lies_beyond(run):

@@ -235,4 +235,5 @@ def test_an_answer_without_text_is_no_success():
     silent = sse({"candidates": [{"finishReason": "MAX_TOKENS"}], "usageMetadata": {"promptTokenCount": 4,
                   "thoughtsTokenCount": 64, "totalTokenCount": 68}})  # fmt: skip
     reply = recording.read([silent])
-    assert (Failure("protocol", "the answer held no content"), 64) == (reply.failure, reply.usage.output_tokens)
+    words = "the answer held no content: its cap went into 64 tokens of hidden reasoning"
+    assert (Failure("protocol", words), 64) == (reply.failure, reply.usage.output_tokens)
