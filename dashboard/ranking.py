@@ -9,7 +9,7 @@ from dash import html
 
 from dashboard.verdict import ICONS
 from providers.notation import chance, figure, points
-from scoring.figures import Look, looks
+from scoring.look import Look, looks
 
 Json = dict[str, Any]
 Cell = tuple[str, str]  # what is told, and how sure it is in small type

@@ -13,6 +13,7 @@ from scoring.analysis import analyse
 from scoring.catalogue import print_catalogue
 from scoring.errors import NothingMeasuredError
 from scoring.frame import read_frame
+from scoring.paper import has_kit, write_kit
 from scoring.profile import DEFAULT_PROFILE, load_profile
 from scoring.report import print_report
 from scoring.results import to_csv
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--out", metavar="DIR", type=Path, help="where to write instead of the run folder")
     parser.add_argument("--weights", metavar="W", help="a preset's name, or latency=.5,cost=.3,success=.2")
     parser.add_argument("--profile", metavar="NAME|FILE", default=DEFAULT_PROFILE, help="[%(default)s]")
+    parser.add_argument("--paper", action="store_true", help="also write tables, figures, methods and one ZIP")
     parser.add_argument("--accept-invalid", action="store_true", help="rank what is INVALID; the summary says so")
     options = parser.parse_args(arguments)
     try:
@@ -46,12 +48,15 @@ def score(options: argparse.Namespace) -> int:
     profile = load_profile(options.profile)
     if options.weights:
         profile = profile.weighted(options.weights)
-    summary = summarize(analyse(read_frame(Run(options.run)), profile, accept_invalid=options.accept_invalid))
+    analysis = analyse(read_frame(Run(options.run)), profile, accept_invalid=options.accept_invalid)
+    summary = summarize(analysis)
     out = Run(options.out or options.run)
     try:
         out.path.mkdir(parents=True, exist_ok=True)
         write_atomically(out.results, to_csv(summary))
         write_atomically(out.summary, to_text(summary))
+        if options.paper or has_kit(out.path):  # a kit made before must not contradict the summary
+            write_kit(analysis, summary, Run(options.run), out.path)
     except OSError as error:
         raise RunError(f"{out.path}: cannot be written ({error.strerror}); give --out a folder you own") from None
     print_report(summary)

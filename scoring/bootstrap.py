@@ -98,6 +98,14 @@ def _quantiles(parts: Sequence[Series], exact: Mapping[str, Figure], resampling:
     return found
 
 
+def band(parts: Sequence[Series], shares: Sequence[float], resampling: Resampling) -> list[tuple[float, float]]:
+    """The interval of each quantile of a mixture; an end that falls on censored mass is infinite."""
+    parts = [part for part in parts if len(part)]
+    floor, size = _bins(parts)
+    cumulative = _cumulative(parts, floor, size, resampling.windows, resampling.draws)
+    return [interval(_read(cumulative, share, floor)) for share in shares]
+
+
 def _bin(values: Floats) -> npt.NDArray[np.int64]:
     index: npt.NDArray[np.int64] = np.floor(np.log(np.clip(values, *_RANGE)) / STEP).astype(np.int64)
     return index

@@ -8,56 +8,21 @@ from __future__ import annotations
 import html
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 import plotly.graph_objects as go
 
 from providers.notation import chance, points
+from scoring.look import SHADES, Look, looks
 
 Json = Mapping[str, Any]
 
-# Okabe and Ito's colours without black and yellow, which vanish on dark and on light paper.
-_COLOURS = ("#009E73", "#D55E00", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9")
-_MARKERS = (
-    ("diamond", "◆"), ("triangle-up", "▲"), ("square", "■"),
-    ("triangle-down", "▼"), ("circle", "●"), ("pentagon", "⬟"),
-)  # fmt: skip
-_SHADES = ("#8a93a1", "#a9b0bb", "#c4c9d1", "#dfe2e7")  # of dimensions; dark ink reads on each of them
 _INK, _STRIP_INK, _GRID = "#4a5058", "#16191d", "rgba(128, 134, 142, 0.25)"
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 _LABEL, _STRIP = 0.25, -0.24  # a row is 1 high: its label above the dot, its strip below
 _ROW_PX, _FRAME_PX = 96, 92
 _DASH = "\N{EN DASH}"
 _NAME = 22  # characters, so that it fits beside the rest on a telephone
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a provider is drawn, everywhere: never by colour alone."""
-
-    colour: str
-    marker: str
-    glyph: str
-
-
-def looks(names: Sequence[str]) -> dict[str, Look]:
-    """A name's hash chooses; two names that choose alike take the next free look, in the order of the alphabet."""
-    taken: dict[int, str] = {}
-    for name in sorted(names):
-        first = int(sha256(name.encode()).hexdigest(), 16) % len(_COLOURS)
-        laps = range(0, len(names) + len(_COLOURS), len(_COLOURS))
-        slots = [lap + (first + step) % len(_COLOURS) for lap in laps for step in range(len(_COLOURS))]
-        taken[next(slot for slot in slots if slot not in taken)] = name
-    return {name: _look(slot) for slot, name in taken.items()}
-
-
-def _look(slot: int) -> Look:
-    """The second lap repeats the colours with other markers."""
-    lap, colour = divmod(slot, len(_COLOURS))
-    marker, glyph = _MARKERS[(colour + lap) % len(_MARKERS)]
-    return Look(_COLOURS[colour], marker, glyph)
 
 
 def score_figure(providers: Sequence[Json], *, mock: bool = False) -> go.Figure:
@@ -67,7 +32,7 @@ def score_figure(providers: Sequence[Json], *, mock: bool = False) -> go.Figure:
     """
     figure = go.Figure()
     dimensions = dict.fromkeys(name for provider in providers for name in provider["contributions"])
-    for name, shade in zip(dimensions, _SHADES * len(dimensions), strict=False):
+    for name, shade in zip(dimensions, SHADES * len(dimensions), strict=False):
         figure.add_trace(_strip(providers, name, shade))
     look = looks([provider["name"] for provider in providers])
     for row, provider in enumerate(providers):

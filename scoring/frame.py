@@ -88,7 +88,7 @@ def read_samples(path: Path) -> tuple[pd.DataFrame, list[str]]:
     _check_header(path)
     problems: list[str] = []
     try:
-        table = _table(path, problems)
+        table = read_table(path, {column: _arrow_type(column) for column in READ}, problems)
     except pa.ArrowInvalid as error:
         raise RunError(f"{path}: {error}; expected rows as providers.sample writes them, remove the bad row") from None
     repeated = table["request_id"].to_pandas().duplicated()
@@ -115,7 +115,7 @@ def _check_header(path: Path) -> None:
         raise RunError(f"{path}: column '{missing[0]}' is missing; expected the columns of schema 1")
 
 
-def _table(path: Path, problems: list[str]) -> pa.Table:
+def read_table(path: Path, types: Mapping[str, pa.DataType], problems: list[str]) -> pa.Table:
     """Arrow reads a million rows in about a second; a crash may have cut the last line, which is then left out."""
 
     def leave_out(row: arrow_csv.InvalidRow) -> str:
@@ -127,13 +127,12 @@ def _table(path: Path, problems: list[str]) -> pa.Table:
         whole = _whole_lines(memoryview(data))
         if whole < data.size:
             problems.append("the last line was cut off in writing; left out")
-        types = {column: _arrow_type(column) for column in READ}
         return arrow_csv.read_csv(
             pa.BufferReader(data.slice(0, whole)),
             read_options=arrow_csv.ReadOptions(use_threads=False),  # so that bad rows are met in their order
             parse_options=arrow_csv.ParseOptions(invalid_row_handler=leave_out),
             convert_options=arrow_csv.ConvertOptions(
-                column_types=types, include_columns=list(READ), include_missing_columns=True
+                column_types=dict(types), include_columns=list(types), include_missing_columns=True
             ),
         )
 

@@ -11,7 +11,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from providers.notation import digits, percent
-from scoring.figures import Look, looks, plain, stamp
+from scoring.figures import plain, stamp
+from scoring.look import Look, looks
 
 Json = Mapping[str, Any]
 _INK, _GRID = "#4a5058", "rgba(128, 134, 142, 0.25)"

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from providers.reasons import LEVELS, NOTE
@@ -23,6 +24,7 @@ from scoring.validity import Reason, worst
 from scoring.words import next_step, sentence, words
 
 SUMMARY_VERSION = 1
+SCHEMA = Path(__file__).with_name("summary.schema.json")
 Json = dict[str, Any]
 
 
@@ -171,6 +173,7 @@ def _standing(standing: Standing, tag: Tag, analysis: Analysis) -> Json:
         "rank": ranked.index(name) + 1 if name in ranked else None,
         "rank_lo": rank_lo,
         "rank_hi": rank_hi,
+        "rank_shares": tag.rank_shares.get(name),
         "status": standing.status,
         "reason": standing.reason,
         "score": standing.score,

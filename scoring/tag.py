@@ -55,6 +55,7 @@ class Tag:
     pairs: list[ranking.Pair] = field(default_factory=list)
     letters: dict[str, str] = field(default_factory=dict)
     rank_intervals: dict[str, tuple[int, int]] = field(default_factory=dict)
+    rank_shares: dict[str, list[float]] = field(default_factory=dict)  # of replicates, by rank from the first
     p_first: dict[str, dict[str, float]] = field(default_factory=dict)
     dethroning: Dethroning | None = None
     settle_s: float | None = None
@@ -179,10 +180,11 @@ def _compare(tag: Tag, replicates: Mapping[str, np.ndarray], profile: Profile, r
 
 def _rank_intervals(tag: Tag) -> None:
     """Within each class of status: no draw of windows makes a failed provider eligible."""
-    before = 0
+    before, places = 0, range(1, len(tag.ranked) + 1)
     for status in _RANKED:
         group = {s.name: s.replicates for s in tag.standings if s.status == status and s.replicates is not None}
         for name, drawn in ranking.ranks(group).items() if group else ():
             low, high = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
             tag.rank_intervals[name] = before + int(low), before + int(high)
+            tag.rank_shares[name] = [float((drawn + before == place).mean()) for place in places]
         before += len(group)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.figures import looks, score_figure
+from scoring.figures import score_figure
+from scoring.look import looks
 
 NAMES = st.lists(st.text("abcdefghij-", min_size=1, max_size=8), unique=True, max_size=30)
 

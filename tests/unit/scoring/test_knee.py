@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import jsonschema
 import pytest
 
 from locustfiles.engine.climb import asked
@@ -17,6 +18,7 @@ from scoring.frame import read_frame
 from scoring.knee import requests_of, sweep
 from scoring.knee_figure import knee_figure
 from scoring.knee_words import compare_command
+from scoring.summary import SCHEMA
 from tests.unit.scoring.synthetic import AWS, GCP, MEASURE_AT, Experiment, failed
 
 STEP_S, RATES = 6.0, (20.0, 25.0, 30.0, 35.0, 40.0)
@@ -141,3 +143,12 @@ def test_a_run_that_is_no_sweep_has_none(tmp_path):
     Experiment((AWS, GCP), window_s=12.0).write(path)
     assert 0 == main([str(path)])
     assert None is json.loads((path / "summary.json").read_text(encoding="utf-8"))["sweep"]
+
+
+def test_a_sweep_keeps_the_schema_and_its_methods_tell_the_steps(run):
+    """Its knees are part of the summary, and the kit is made of it as of any run."""
+    assert main([str(run.path), "--paper"]) in (0, 3)
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(run.summary.read_text(encoding="utf-8")), schema)
+    told = "The rate climbed in steps of 6 s: 20, 25, 30, 35, 40 requests per second."
+    assert told in (run.path / "methods.md").read_text(encoding="utf-8")
